@@ -1,0 +1,1 @@
+//! kagent-core/embedded-kube.

@@ -1,0 +1,46 @@
+//! The single replica: always the leader.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{LeaderElector, Leadership};
+use crate::error::Result;
+
+/// Leads from the start and for ever. For one replica only: two of these both write.
+#[derive(Debug)]
+pub struct AlwaysLeader {
+    state: watch::Sender<Leadership>,
+}
+
+impl AlwaysLeader {
+    /// A leader.
+    pub fn new() -> Self {
+        Self {
+            state: watch::Sender::new(Leadership::Leader),
+        }
+    }
+}
+
+impl Default for AlwaysLeader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl LeaderElector for AlwaysLeader {
+    async fn follow(&self) -> Result<watch::Receiver<Leadership>> {
+        Ok(self.state.subscribe())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn always_leads() {
+        let elector = AlwaysLeader::new();
+        assert_eq!(*elector.follow().await.expect("joins").borrow(), Leadership::Leader);
+    }
+}

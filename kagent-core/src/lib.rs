@@ -1,0 +1,29 @@
+//! The kagent control plane as a library: what `kagent-server` is made of, for embedding in other Rust operators.
+//!
+//! Five seams are object-safe traits with ready implementations: [`store::Store`], [`registry::RouteRegistry`],
+//! [`leader::LeaderElector`], [`transport::SpokeTransport`] and [`card::AgentCardTranslator`].
+//!
+//! | Module | What lives there | Feature |
+//! |---|---|---|
+//! | [`error`], [`ident`], [`clock`], [`tasks`], [`resolve`] | errors, names, time, tracked tasks, host names | – |
+//! | [`card`] | agent cards | – |
+//! | [`store`] | what is kept: agents, sessions, events, tasks | `sqlite`, `postgres` for the engines |
+//! | [`registry`] | which agent is where | – |
+//! | [`leader`] | who may write to the cluster | – |
+//! | [`transport`] | requests to other clusters | – |
+//! | [`auth`] | who is asking, and whether they may | – |
+
+pub use kagent_api as api;
+
+pub use clock::Clock;
+pub use error::Error;
+
+pub mod auth;
+pub mod clock;
+pub mod error;
+pub mod ident;
+pub mod leader;
+pub mod resolve;
+pub mod store;
+pub mod tasks;
+pub mod transport;
