@@ -7,9 +7,13 @@
 //! 1. Add `leader/<name>.rs` with a type that implements [`LeaderElector`].
 //! 2. `follow` starts (or joins) the election and returns a receiver that always holds the current state. The state
 //!    goes back to [`Leadership::Follower`] *before* another replica can become leader.
-//! 3. Run `leader::contract` (feature `test-util`) on it.
+//! 3. Run `leader::contract::check_only_candidate` (feature `test-util`) on it.
 
 pub mod always;
+#[cfg(feature = "test-util")]
+pub mod contract;
+#[cfg(feature = "test-util")]
+pub mod manual;
 
 use async_trait::async_trait;
 use tokio::sync::watch;

@@ -4,7 +4,10 @@
 //! 1. Add `transport/<name>.rs` with a type that implements [`SpokeTransport`].
 //! 2. Bodies stream in both directions; never collect one. There is no total timeout.
 //! 3. A cluster that cannot be reached is `Unavailable`, an unknown one is `NotFound`.
+//! 4. Run `transport::contract::check` (feature `test-util`) on it.
 
+#[cfg(feature = "test-util")]
+pub mod contract;
 pub mod loopback;
 
 use async_trait::async_trait;

@@ -43,4 +43,10 @@ mod tests {
         let elector = AlwaysLeader::new();
         assert_eq!(*elector.follow().await.expect("joins").borrow(), Leadership::Leader);
     }
+
+    #[cfg(feature = "test-util")]
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        crate::leader::contract::check_only_candidate(std::sync::Arc::new(AlwaysLeader::new())).await;
+    }
 }

@@ -88,4 +88,15 @@ mod tests {
             .expect_err("unknown");
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
+
+    #[cfg(feature = "test-util")]
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        use crate::transport::contract::{check, serve_contract};
+
+        let transport = LoopbackTransport::new();
+        let eu: ClusterId = "eu".parse().expect("id");
+        transport.insert(eu.clone(), BoxCloneService::new(tower::service_fn(serve_contract)));
+        check(std::sync::Arc::new(transport), &eu, &"us".parse().expect("id")).await;
+    }
 }
