@@ -1,1 +1,3 @@
-//! kagent-core/api.
+//! Types of the kagent API: what users write, what runtimes read, what the wire carries. No I/O, no clock.
+
+pub mod adk;
