@@ -12,6 +12,8 @@
 //! | [`leader`] | who may write to the cluster | – |
 //! | [`transport`] | requests to other clusters | – |
 //! | [`auth`] | who is asking, and whether they may | – |
+//! | `runtime` | what binaries need around the library | `runtime` |
+//! | `standalone` | manifests of a directory as local processes | `standalone` |
 
 pub use kagent_api as api;
 
@@ -24,6 +26,10 @@ pub mod error;
 pub mod ident;
 pub mod leader;
 pub mod resolve;
+#[cfg(feature = "runtime")]
+pub mod runtime;
+#[cfg(feature = "standalone")]
+pub mod standalone;
 pub mod store;
 pub mod tasks;
 pub mod transport;

@@ -1,0 +1,276 @@
+//! Listens and serves: HTTP/1.1 and HTTP/2 without TLS on one port, with a graceful end.
+//!
+//! No total timeouts: a request may stream for days. What is limited is the time to send a request's head.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::preface::read_preface;
+use crate::{
+    error::{Error, Result},
+    tasks::Tasks,
+};
+
+/// Pause after a failed accept, which is mostly "too many open files": retrying at once would only burn CPU.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often an HTTP/2 client must prove that it is alive, and how long it may take.
+const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Streams per HTTP/2 connection; a hub multiplexes all its users on few connections.
+const HTTP2_STREAMS: u32 = 1024;
+
+/// Limits of a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeOptions {
+    /// Time for the head of a request, which is also how long a kept-alive connection may be idle.
+    pub header_timeout: Duration,
+    /// How long open requests may go on after the stop; then they are cut.
+    pub drain_timeout: Duration,
+}
+
+/// Opens a listener on `address`: `host:port`, or `:port` for all addresses of the machine.
+///
+/// # Errors
+/// One line that names the address and the reason, such as a port in use.
+pub async fn listen(what: &str, address: &str) -> Result<TcpListener> {
+    let bound = match address.strip_prefix(':') {
+        // One IPv6 socket takes IPv4 as well; machines without IPv6 get the IPv4 one.
+        Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
+                TcpListener::bind(format!("0.0.0.0:{port}")).await
+            }
+            bound => bound,
+        },
+        None => TcpListener::bind(address).await,
+    };
+    bound.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            Error::unavailable(format!("cannot listen on {address} ({what}): the port is in use"))
+        }
+        io::ErrorKind::PermissionDenied => {
+            Error::forbidden(format!("cannot listen on {address} ({what}): not permitted"))
+        }
+        _ => Error::unavailable(format!("cannot listen on {address} ({what})")).with_source(error),
+    })
+}
+
+/// Serves `router` on `listener` until `stop`, then lets open requests end within the drain time.
+///
+/// Returns when nothing is connected any more, at once if nothing was.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: ServeOptions,
+    stop: CancellationToken,
+    tasks: Tasks,
+) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_KEEP_ALIVE)
+        .keep_alive_timeout(HTTP2_KEEP_ALIVE)
+        .max_concurrent_streams(HTTP2_STREAMS);
+    let graceful = GracefulShutdown::new();
+    let cut = CancellationToken::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let connection = Connection {
+            builder: builder.clone(),
+            router: router.clone(),
+            header_timeout: options.header_timeout,
+            stop: stop.clone(),
+            cut: cut.clone(),
+        };
+        let watcher = graceful.watcher();
+        tasks.spawn("http.connection", async move {
+            connection.serve(stream, peer, watcher).await;
+        });
+    }
+    // New clients are refused from here on.
+    drop(listener);
+    let open = graceful.count();
+    if open > 0 {
+        tracing::info!(
+            connections = open,
+            limit_s = options.drain_timeout.as_secs(),
+            "draining"
+        );
+    }
+    if tokio::time::timeout(options.drain_timeout, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the drain time is over: open requests are cut");
+    }
+    cut.cancel();
+}
+
+struct Connection {
+    builder: auto::Builder<TokioExecutor>,
+    router: Router,
+    header_timeout: Duration,
+    stop: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr, watcher: hyper_util::server::graceful::Watcher) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
+        }
+        let stream = tokio::select! {
+            // Nothing has been asked yet, so nothing is lost.
+            () = self.stop.cancelled() => return,
+            read = read_preface(stream, self.header_timeout) => match read {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::trace!(%error, %peer, "no request on a connection");
+                    return;
+                }
+            },
+        };
+        let service = TowerToHyperService::new(self.router);
+        let connection = self
+            .builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), service)
+            .into_owned();
+        tokio::select! {
+            () = self.cut.cancelled() => {}
+            served = watcher.watch(connection) => if let Err(error) = served {
+                // A client that goes away is not a failure of ours.
+                tracing::debug!(%error, %peer, "connection ended");
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use bytes::Bytes;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::mpsc,
+        time::Instant,
+    };
+    use tokio_stream::wrappers::UnboundedReceiverStream;
+
+    use super::*;
+
+    struct Server {
+        address: SocketAddr,
+        stop: CancellationToken,
+        tasks: Tasks,
+        events: mpsc::UnboundedSender<io::Result<Bytes>>,
+    }
+
+    /// A server whose `/stream` sends what `events` gets and ends with it.
+    async fn start(options: ServeOptions) -> Server {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let receiver = std::sync::Arc::new(parking_lot::Mutex::new(Some(receiver)));
+        let router = Router::new().route("/", get(async || "hello")).route(
+            "/stream",
+            get(async move || {
+                let receiver = receiver.lock().take().expect("one request");
+                Body::from_stream(UnboundedReceiverStream::new(receiver))
+            }),
+        );
+        let listener = listen("test", "127.0.0.1:0").await.expect("listener");
+        let address = listener.local_addr().expect("address");
+        let (tasks, _ends) = Tasks::new();
+        let stop = CancellationToken::new();
+        tasks.spawn("serve", serve(listener, router, options, stop.clone(), tasks.clone()));
+        Server {
+            address,
+            stop,
+            tasks,
+            events,
+        }
+    }
+
+    fn options(drain: Duration) -> ServeOptions {
+        ServeOptions {
+            header_timeout: Duration::from_secs(30),
+            drain_timeout: drain,
+        }
+    }
+
+    async fn connect(server: &Server, path: &str) -> TcpStream {
+        let mut client = TcpStream::connect(server.address).await.expect("connect");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
+        client.write_all(request.as_bytes()).await.expect("write");
+        client.readable().await.expect("answer");
+        client
+    }
+
+    #[tokio::test]
+    async fn the_end_is_at_once_when_clients_are_idle() {
+        let server = start(options(Duration::from_secs(60))).await;
+        let _idle = connect(&server, "/").await;
+        let _silent = TcpStream::connect(server.address).await.expect("connect");
+        let began = Instant::now();
+        server.stop.cancel();
+        assert!(server.tasks.shutdown(Duration::from_secs(10)).await);
+        assert!(began.elapsed() < Duration::from_secs(5));
+        TcpStream::connect(server.address)
+            .await
+            .expect_err("it does not listen any more");
+    }
+
+    #[tokio::test]
+    async fn an_open_stream_may_end_after_the_stop() {
+        let server = start(options(Duration::from_secs(60))).await;
+        let mut client = connect(&server, "/stream").await;
+        server.stop.cancel();
+        server.events.send(Ok(Bytes::from_static(b"last words"))).expect("open");
+        drop(server.events);
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.expect("whole answer");
+        assert!(text.contains("last words") && text.ends_with("0\r\n\r\n"), "{text}");
+        assert!(server.tasks.shutdown(Duration::from_secs(10)).await);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_does_not_end_is_cut_after_the_drain_time() {
+        let server = start(options(Duration::from_millis(50))).await;
+        let mut client = connect(&server, "/stream").await;
+        server.stop.cancel();
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.expect("closed");
+        assert!(!text.ends_with("0\r\n\r\n"), "a cut answer must not look whole: {text}");
+        assert!(server.tasks.shutdown(Duration::from_secs(10)).await);
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_one_clear_line() {
+        let first = listen("test", "127.0.0.1:0").await.expect("listener");
+        let address = first.local_addr().expect("address").to_string();
+        let error = listen("API", &address).await.expect_err("in use");
+        assert_eq!(
+            error.chain(),
+            format!("cannot listen on {address} (API): the port is in use")
+        );
+    }
+}
