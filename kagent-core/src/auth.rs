@@ -4,6 +4,9 @@
 //! Add `auth/<name>.rs` with a type that implements the trait. It sees the head of the request only. An authenticator
 //! that cannot tell who is asking answers `Unauthenticated`; it never falls back to somebody.
 
+pub mod trusted_proxy;
+pub mod unsecured;
+
 use async_trait::async_trait;
 
 use crate::error::Result;
@@ -71,4 +74,27 @@ impl Authorizer for AllowAll {
     async fn authorize(&self, _principal: &Principal, _verb: Verb, _resource: Resource<'_>) -> Result<()> {
         Ok(())
     }
+}
+
+/// The user that a request names by `user_id` in the query, else by `X-User-Id`.
+///
+/// A runtime that puts an address with `+` into the query without escaping it means the one in its header.
+pub(crate) fn claimed_user(request: &http::request::Parts) -> Option<String> {
+    let query = crate::gocompat::Query::of(&request.uri);
+    let header = first_header(request, "x-user-id");
+    match (query.first("user_id"), header) {
+        (Some(asked), Some(header)) if asked.contains(' ') && header.replace('+', " ") == asked => Some(header),
+        (Some(asked), _) => Some(asked.to_owned()),
+        (None, header) => header,
+    }
+}
+
+/// `X-Agent-Name`, verbatim; empty is absent.
+pub(crate) fn agent_name(request: &http::request::Parts) -> Option<String> {
+    first_header(request, "x-agent-name")
+}
+
+fn first_header(request: &http::request::Parts, name: &str) -> Option<String> {
+    let value = String::from_utf8_lossy(request.headers.get(name)?.as_bytes());
+    Some(value.trim_matches([' ', '\t']).to_owned()).filter(|value| !value.is_empty())
 }

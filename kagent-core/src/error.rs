@@ -17,6 +17,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The request can never succeed as it is (400).
     Invalid,
+    /// The request is well formed, but validation refuses what it asks for (422).
+    Rejected,
     /// The thing was changed by somebody else in the meantime; read it again and retry (409).
     Conflict,
     /// Nobody knows who is asking (401).
@@ -70,6 +72,11 @@ impl Error {
     /// See [`ErrorKind::Invalid`].
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// See [`ErrorKind::Rejected`].
+    pub fn rejected(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Rejected, message)
     }
 
     /// See [`ErrorKind::Conflict`].

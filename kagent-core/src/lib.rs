@@ -5,7 +5,7 @@
 //!
 //! | Module | What lives there | Feature |
 //! |---|---|---|
-//! | [`error`], [`ident`], [`clock`], [`tasks`], [`resolve`] | errors, names, time, tracked tasks, host names | – |
+//! | [`error`], [`gocompat`], [`ident`], [`clock`], [`tasks`], [`resolve`] | errors, names, time, tracked tasks, host names | – |
 //! | [`card`] | agent cards | – |
 //! | [`store`] | what is kept: agents, sessions, events, tasks | `sqlite`, `postgres` for the engines |
 //! | [`registry`] | which agent is where | – |
@@ -23,6 +23,9 @@ pub use error::Error;
 pub mod auth;
 pub mod clock;
 pub mod error;
+pub mod gocompat;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod ident;
 pub mod leader;
 pub mod resolve;
@@ -33,3 +36,5 @@ pub mod standalone;
 pub mod store;
 pub mod tasks;
 pub mod transport;
+#[cfg(feature = "http")]
+pub mod web;

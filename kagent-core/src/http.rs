@@ -1,0 +1,43 @@
+//! The server's HTTP API: one router over one state. Each resource has a file with its routes; what they mean is in
+//! `service`.
+//!
+//! The OpenAPI document comes from the same routers, without a state: [`openapi`].
+
+pub mod meta;
+pub mod state;
+
+use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa_axum::router::OpenApiRouter;
+
+pub use state::{AppState, BuildInfo, Limits};
+
+use crate::web::layers;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "kagent server",
+        description = "REST API of a kagent control plane (kagent.dev/v1alpha2).",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(kagent_api::wire::ErrorBody))
+)]
+struct Api;
+
+/// Routes that answer in one piece.
+fn rest() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Api::openapi()).merge(meta::router())
+}
+
+/// The whole API of a server.
+pub fn router(state: AppState) -> axum::Router {
+    let rest = rest().route_layer(axum::middleware::from_fn(layers::refuse_head));
+    let rest = layers::limit_time(rest, state.limits.request_time);
+    let (router, _) = rest.split_for_parts();
+    layers::finish(router.with_state(state))
+}
+
+/// The OpenAPI document of the API.
+pub fn openapi() -> Document {
+    rest().into_openapi()
+}

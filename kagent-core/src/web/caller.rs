@@ -1,0 +1,29 @@
+//! Who calls: the extractor that authenticates. A handler without it is open to everybody.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+
+use super::error::Failure;
+use crate::auth::{Authenticator, Principal};
+
+/// The part of a router's state that tells who calls.
+#[derive(Clone)]
+pub struct AuthState(pub Arc<dyn Authenticator>);
+
+/// The authenticated caller of a request.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Principal);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    AuthState: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(request: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let AuthState(authenticator) = AuthState::from_ref(state);
+        Ok(Self(authenticator.authenticate(request).await?))
+    }
+}
