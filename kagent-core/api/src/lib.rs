@@ -1,4 +1,6 @@
 //! Types of the kagent API: what users write, what runtimes read, what the wire carries. No I/O, no clock.
 
 pub mod adk;
+mod schema;
+pub mod v1alpha2;
 pub mod wire;
