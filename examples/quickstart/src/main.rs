@@ -1,1 +1,2 @@
+//! The example agent.
 fn main() {}

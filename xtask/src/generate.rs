@@ -1,0 +1,68 @@
+//! Tasks that are programs of the workspace: generators, replays, benchmarks. Built and run by cargo, with our terminal.
+
+use clap::Args;
+
+use crate::process;
+
+/// Arguments of a generator.
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// Write nothing; fail when a committed file is not what would be written
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Arguments that go on to the program unread.
+#[derive(Args)]
+pub(crate) struct PassArgs {
+    /// Areas to replay (rest, a2a, …) and options; `cargo xtask replay -- --help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "AREA")]
+    args: Vec<String>,
+}
+
+/// Arguments of a benchmark.
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// Which benchmark, for example a2a
+    name: String,
+    /// Options for the benchmark; `--json` prints one line per measure
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+    args: Vec<String>,
+}
+
+/// Runs the generator of `what`.
+pub(crate) fn run_generator(what: &str, check: bool) -> anyhow::Result<()> {
+    let mut command = process::cargo();
+    command.args(["run", "-q", "-p", "kagent-tests", "--bin", "generate", "--", what]);
+    if check {
+        command.arg("--check");
+    }
+    process::run(&mut command)
+}
+
+/// Runs the replayer.
+pub(crate) fn run_replay(args: &PassArgs) -> anyhow::Result<()> {
+    process::run(
+        process::cargo()
+            .args(["run", "-q", "-p", "kagent-tests", "--bin", "replay", "--"])
+            .args(&args.args),
+    )
+}
+
+/// Runs a benchmark, optimised.
+pub(crate) fn run_bench(args: &BenchArgs) -> anyhow::Result<()> {
+    process::run(
+        process::cargo()
+            .args([
+                "run",
+                "-q",
+                "--release",
+                "-p",
+                "kagent-bench",
+                "--bin",
+                &args.name,
+                "--",
+            ])
+            .args(&args.args),
+    )
+}
