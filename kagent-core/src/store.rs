@@ -7,6 +7,8 @@
 //! * A method is atomic. Absent is `Ok(None)`, never an error.
 //! * Times are stamped by the engine with the [`Clock`](crate::Clock) that it was given, to the microsecond.
 //! * Ids, user names and payloads are opaque text.
+//! * U+0000 in any text is `Invalid`, before SQL; every other character is kept as it is.
+//! * A database that cannot be reached is `Unavailable`, never `NotFound` and never `Internal`.
 //! * No rule beyond what constraints express: what a request *means* is decided in `service`.
 //!
 //! # How to add a method
@@ -18,18 +20,33 @@
 //! Implement the small traits (the umbrella is then implemented for free) and run `store::contract` on it.
 
 pub mod agents;
+pub mod connect;
 pub mod events;
+pub mod metered;
+#[cfg(feature = "test-util")]
+pub mod mock;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sessions;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod tasks;
 
 use async_trait::async_trait;
 
 pub use agents::AgentStore;
+pub use connect::{StoreConfig, connect};
 pub use events::EventStore;
 pub use sessions::SessionStore;
 pub use tasks::TaskStore;
 
 use crate::error::Result;
+
+/// Where the SQL engines note which migrations they have applied. Not `schema_migrations`: that is the Go controller's.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+const MIGRATIONS_TABLE: &str = "kagent_rs_migrations";
 
 /// Everything that is kept. Implemented for every type that implements its parts.
 pub trait Store: AgentStore + EventStore + HealthStore + SessionStore + TaskStore {}

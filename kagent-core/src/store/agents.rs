@@ -45,7 +45,7 @@ pub trait AgentStore: Send + Sync {
     /// The agent with this python id, unless deleted.
     async fn find_agent(&self, id: &str) -> Result<Option<AgentRecord>>;
 
-    /// All agents that are not deleted, by `created_at`, then id.
+    /// All agents that are not deleted, by `created_at`, then id; rows without a time come last.
     async fn list_agents(&self) -> Result<Vec<AgentRecord>>;
 
     /// Marks the agent as deleted. Whether there was one.

@@ -46,6 +46,17 @@ pub enum Appended {
     Taken,
 }
 
+impl Appended {
+    /// What an append of `event` means when `existing` has its id already.
+    pub fn of_existing(existing: EventRecord, event: &NewEvent) -> Self {
+        if existing.session_id.as_ref() == Some(&event.session_id) && existing.data == event.data {
+            Self::Repeated(existing)
+        } else {
+            Self::Taken
+        }
+    }
+}
+
 /// Which end of the session comes first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Order {
@@ -61,7 +72,7 @@ pub enum Order {
 pub struct EventQuery {
     /// Only events created after this instant.
     pub after: Option<Timestamp>,
-    /// Order by creation; ties in the order of arrival.
+    /// Order by creation.
     pub order: Order,
     /// At most so many.
     pub limit: Option<u32>,
@@ -71,8 +82,13 @@ pub struct EventQuery {
 #[async_trait]
 pub trait EventStore: Send + Sync {
     /// Appends an event and marks its session as updated, in one transaction. Idempotent: see [`Appended`].
+    ///
+    /// `created_at` is later than the session's `updated_at` before, whatever the clock of this replica says: the order
+    /// of arrival is in the times, and a reader that goes on from the last `created_at` it saw misses nothing. Events
+    /// without a session row have no such order; their ties are ordered by id.
     async fn append_event(&self, event: &NewEvent) -> Result<Appended>;
 
-    /// Events of the user's session.
+    /// Events of the user's session, by `created_at`, then id; descending is the exact reverse. Rows without
+    /// `created_at` count as the newest.
     async fn list_events(&self, session_id: &str, user_id: &str, query: &EventQuery) -> Result<Vec<EventRecord>>;
 }

@@ -39,7 +39,7 @@ pub struct NewSession {
     pub source: Option<String>,
 }
 
-/// Keeps sessions.
+/// Keeps sessions. `updated_at` never goes back: not by a slow clock, not by an old request.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Writes the session, over an existing row of (id, user) too: name, agent and source are replaced, `created_at`
@@ -49,7 +49,7 @@ pub trait SessionStore: Send + Sync {
     /// The user's session, unless deleted.
     async fn find_session(&self, id: &str, user_id: &str) -> Result<Option<SessionRecord>>;
 
-    /// The user's sessions, last updated first, then last created, then by id.
+    /// The user's sessions, last updated first, then last created, then by id; rows without a time come first.
     async fn list_sessions(&self, user_id: &str) -> Result<Vec<SessionRecord>>;
 
     /// The user's sessions with one agent except those with source `agent`; same order.

@@ -45,7 +45,8 @@ pub trait TaskStore: Send + Sync {
     /// The task, unless deleted.
     async fn find_task(&self, id: &str) -> Result<Option<TaskRecord>>;
 
-    /// Tasks of a session, oldest first, then by id.
+    /// Tasks of a session, oldest first, then by id; rows without a time come last. Not scoped to a user: tasks have
+    /// none.
     async fn list_tasks_for_session(&self, session_id: &str) -> Result<Vec<TaskRecord>>;
 
     /// Marks the task as deleted. Whether there was one.

@@ -1,0 +1,59 @@
+//! A mock of the whole store, for tests of what stands on it. Never for tests of a database.
+
+use async_trait::async_trait;
+
+use super::{
+    AgentStore, EventStore, HealthStore, SessionStore, TaskStore,
+    agents::{AgentRecord, NewAgent},
+    events::{Appended, EventQuery, EventRecord, NewEvent},
+    sessions::{NewSession, SessionRecord},
+    tasks::{NewTask, TaskRecord},
+};
+use crate::error::Result;
+
+mockall::mock! {
+    /// A store of which each test says what it answers.
+    pub Store {}
+
+    #[async_trait]
+    impl AgentStore for Store {
+        async fn upsert_agent(&self, agent: &NewAgent) -> Result<()>;
+        async fn find_agent(&self, id: &str) -> Result<Option<AgentRecord>>;
+        async fn list_agents(&self) -> Result<Vec<AgentRecord>>;
+        async fn delete_agent(&self, id: &str) -> Result<bool>;
+    }
+
+    #[async_trait]
+    impl EventStore for Store {
+        async fn append_event(&self, event: &NewEvent) -> Result<Appended>;
+        async fn list_events(&self, session_id: &str, user_id: &str, query: &EventQuery) -> Result<Vec<EventRecord>>;
+    }
+
+    #[async_trait]
+    impl HealthStore for Store {
+        async fn check_health(&self) -> Result<()>;
+    }
+
+    #[async_trait]
+    impl SessionStore for Store {
+        async fn upsert_session(&self, session: &NewSession) -> Result<SessionRecord>;
+        async fn find_session(&self, id: &str, user_id: &str) -> Result<Option<SessionRecord>>;
+        async fn list_sessions(&self, user_id: &str) -> Result<Vec<SessionRecord>>;
+        async fn list_sessions_for_agent(&self, agent_id: &str, user_id: &str) -> Result<Vec<SessionRecord>>;
+        async fn update_session_agent(
+            &self,
+            id: &str,
+            user_id: &str,
+            agent_id: &str,
+        ) -> Result<Option<SessionRecord>>;
+        async fn delete_session(&self, id: &str, user_id: &str) -> Result<bool>;
+    }
+
+    #[async_trait]
+    impl TaskStore for Store {
+        async fn upsert_task(&self, task: &NewTask) -> Result<()>;
+        async fn find_task(&self, id: &str) -> Result<Option<TaskRecord>>;
+        async fn list_tasks_for_session(&self, session_id: &str) -> Result<Vec<TaskRecord>>;
+        async fn delete_task(&self, id: &str) -> Result<bool>;
+    }
+}
