@@ -1,0 +1,278 @@
+//! The API over HTTP, as a tower service: paths and verbs to calls of the core, results and refusals to answers.
+
+mod discovery;
+mod negotiate;
+mod path;
+mod query;
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody, combinators::UnsyncBoxBody};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    negotiate::Form,
+    path::{Place, Route},
+    query::Query,
+};
+use crate::{
+    core::{Core, Target, Written},
+    delete::{DeleteOptions, Deleted},
+    list::{object_json, partial},
+    status::{ApiError, ApiResult},
+    watch::watch,
+    write::PatchBody,
+};
+
+/// Body of an answer.
+pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// The API server's own limit.
+const MAX_BODY: usize = 3 << 20;
+
+/// The Kubernetes API as a tower service. Cheap to clone; all clones share the objects.
+#[derive(Clone, Debug)]
+pub struct ApiService {
+    core: Arc<Core>,
+    /// Ends the watches of this service.
+    stopped: CancellationToken,
+}
+
+impl ApiService {
+    pub(crate) fn new(core: Arc<Core>, stopped: CancellationToken) -> Self {
+        Self { core, stopped }
+    }
+
+    async fn answer<B>(self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = request.into_parts();
+        let body = match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let message = format!("Request entity too large: limit is {MAX_BODY}");
+                return refuse(&ApiError::new(413, "RequestEntityTooLarge", message));
+            }
+            Err(_) => return refuse(&ApiError::bad_request("the body of the request could not be read")),
+        };
+        self.route(&parts, &body).unwrap_or_else(|error| refuse(&error))
+    }
+
+    fn route(&self, parts: &http::request::Parts, body: &Bytes) -> ApiResult<Response<ResponseBody>> {
+        match Route::parse(parts.uri.path()) {
+            Route::Plain(text) => Ok(plain(StatusCode::OK, text)),
+            Route::Unknown => Ok(plain(StatusCode::NOT_FOUND, "404 page not found\n")),
+            Route::Version => Ok(json(StatusCode::OK, &discovery::version())),
+            Route::Discovery(place) => {
+                if parts.method != Method::GET {
+                    return Err(ApiError::method_not_allowed());
+                }
+                let document = discovery::document(
+                    &self.core.registry(),
+                    &place,
+                    negotiate::wants_aggregated(&parts.headers),
+                )?;
+                let mut response = json(StatusCode::OK, &document.body);
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, document.content_type);
+                Ok(response)
+            }
+            Route::Resource(place) => self.resource(parts, body, &place),
+        }
+    }
+
+    fn resource(&self, parts: &http::request::Parts, body: &Bytes, place: &Place) -> ApiResult<Response<ResponseBody>> {
+        let resource = self
+            .core
+            .registry()
+            .resolve(&place.group, &place.version, &place.plural)?;
+        if resource.namespaced && place.namespace.is_empty() && !place.name.is_empty()
+            || !resource.namespaced && !place.namespace.is_empty()
+        {
+            return Err(ApiError::unknown_resource());
+        }
+        let target = Target {
+            version: place.version.clone(),
+            namespace: place.namespace.clone(),
+            name: place.name.clone(),
+            subresource: place.subresource.clone(),
+            resource,
+        };
+        let known = target.subresource.is_empty() || (target.subresource == "status" && target.version().status);
+        if !known {
+            return Err(ApiError::unknown_resource());
+        }
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let form = negotiate::form(&parts.headers)?;
+        let all = target.name.is_empty();
+        match (&parts.method, all, target.subresource.is_empty()) {
+            (&Method::GET, true, true) if query.is_watch() => self.watch(target, &query, form),
+            (&Method::GET, true, true) => {
+                let page = self.core.list(&target, &query.list_options(&target)?)?;
+                Ok(bytes(StatusCode::OK, page.to_json(&target, form == Form::Metadata)))
+            }
+            (&Method::GET, false, true) if query.is_watch() => self.watch(target, &query, form),
+            (&Method::GET, false, _) => {
+                query.check_get(&self.core)?;
+                let object = self.core.get(&target)?;
+                Ok(bytes(
+                    StatusCode::OK,
+                    object_json(&target, &object, form == Form::Metadata),
+                ))
+            }
+            (&Method::POST, true, true) => {
+                if target.resource.namespaced && target.namespace.is_empty() {
+                    return Err(ApiError::method_not_allowed());
+                }
+                let object = negotiate::json_body(&parts.headers, body)?;
+                let written = self
+                    .core
+                    .create(&target, object, &query.write_options(&parts.headers)?)?;
+                Ok(write_answer(written, form))
+            }
+            (&Method::PUT, false, _) => {
+                let object = negotiate::json_body(&parts.headers, body)?;
+                let written = self
+                    .core
+                    .replace(&target, &object, &query.write_options(&parts.headers)?)?;
+                Ok(write_answer(written, form))
+            }
+            (&Method::PATCH, false, _) => {
+                let patch = negotiate::patch_body(&parts.headers, body, &target.resource)?;
+                let options = query.patch_options(&parts.headers, matches!(patch, PatchBody::Apply(_)))?;
+                Ok(write_answer(self.core.patch(&target, &patch, &options)?, form))
+            }
+            (&Method::DELETE, false, true) => match self.core.delete(&target, &delete_options(parts, body, &query)?)? {
+                Deleted::Gone(status) => Ok(json(StatusCode::OK, &status)),
+                Deleted::Waiting(object) => Ok(json(StatusCode::OK, &object)),
+            },
+            (&Method::DELETE, true, true) => {
+                if target.resource.namespaced && target.namespace.is_empty() {
+                    return Err(ApiError::method_not_allowed());
+                }
+                let page = self.core.list(&target, &query.list_options(&target)?)?;
+                let options = delete_options(parts, body, &query)?;
+                self.core.delete_all(&target.resource, &page.objects, &options)?;
+                Ok(bytes(StatusCode::OK, page.to_json(&target, form == Form::Metadata)))
+            }
+            _ => Err(ApiError::method_not_allowed()),
+        }
+    }
+
+    fn watch(&self, mut target: Target, query: &Query, form: Form) -> ApiResult<Response<ResponseBody>> {
+        let options = query.watch_options(&target, form == Form::Metadata)?;
+        target.name.clear();
+        let lines = watch(&self.core, target, options, self.stopped.clone())?;
+        let body = StreamBody::new(lines.map(|lines| Ok::<_, Infallible>(Frame::data(lines))));
+        Ok(respond(
+            StatusCode::OK,
+            HeaderValue::from_static("application/json"),
+            UnsyncBoxBody::new(body),
+        ))
+    }
+}
+
+impl<B> tower::Service<Request<B>> for ApiService
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}
+
+fn delete_options(parts: &http::request::Parts, body: &Bytes, query: &Query) -> ApiResult<DeleteOptions> {
+    let mut options = if body.is_empty() {
+        DeleteOptions::default()
+    } else {
+        DeleteOptions::parse(&negotiate::json_body(&parts.headers, body)?)?
+    };
+    query.add_delete_options(&mut options)?;
+    Ok(options)
+}
+
+fn write_answer(written: Written, form: Form) -> Response<ResponseBody> {
+    let code = if written.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let object = match form {
+        Form::Whole => written.object,
+        Form::Metadata => partial(&written.object),
+    };
+    let mut response = json(code, &object);
+    for warning in &written.warnings {
+        // 299 is the code for warnings without one of their own (RFC 7234, section 5.5.7).
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+    response
+}
+
+fn refuse(error: &ApiError) -> Response<ResponseBody> {
+    let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json(code, &error.to_value())
+}
+
+/// A refusal as an answer, for layers in front of the service.
+pub(crate) fn refusal(error: &ApiError) -> Response<ResponseBody> {
+    refuse(error)
+}
+
+fn json(code: StatusCode, value: &Value) -> Response<ResponseBody> {
+    bytes(code, Bytes::from(value.to_string()))
+}
+
+fn bytes(code: StatusCode, bytes: Bytes) -> Response<ResponseBody> {
+    respond(
+        code,
+        HeaderValue::from_static("application/json"),
+        UnsyncBoxBody::new(Full::new(bytes)),
+    )
+}
+
+fn plain(code: StatusCode, text: &'static str) -> Response<ResponseBody> {
+    respond(
+        code,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        UnsyncBoxBody::new(Full::new(Bytes::from_static(text.as_bytes()))),
+    )
+}
+
+fn respond(code: StatusCode, content_type: HeaderValue, body: ResponseBody) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}

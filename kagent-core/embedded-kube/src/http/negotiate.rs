@@ -1,0 +1,107 @@
+//! Content types: what a body is read as, and in which form an answer is wanted. JSON in and out.
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use serde_json::Value;
+
+use crate::{
+    resource::Resource,
+    status::{ApiError, ApiResult},
+    write::PatchBody,
+};
+
+/// The form of objects in an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    Whole,
+    /// `PartialObjectMetadata`.
+    Metadata,
+}
+
+const JSON: &str = "application/json";
+
+/// The wanted form: the first media type in `Accept` that can be served.
+///
+/// # Errors
+/// 406 if none can, such as protobuf, YAML or a Table alone.
+pub(super) fn form(headers: &HeaderMap) -> ApiResult<Form> {
+    let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+        return Ok(Form::Whole);
+    };
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        if !matches!(media, JSON | "application/*" | "*/*" | "") {
+            continue;
+        }
+        match parts.find_map(|parameter| parameter.strip_prefix("as=")) {
+            None => return Ok(Form::Whole),
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Ok(Form::Metadata),
+            Some(_) => {}
+        }
+    }
+    Err(ApiError::not_acceptable(&[JSON]))
+}
+
+/// Whether aggregated discovery (`APIGroupDiscoveryList`) is wanted and may be given.
+pub(super) fn wants_aggregated(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| {
+        accept.split(',').any(|range| {
+            range.contains("as=APIGroupDiscoveryList") && range.contains("v=v2") && !range.contains("v=v2beta1")
+        })
+    })
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim()
+}
+
+fn parse(body: &Bytes) -> ApiResult<Value> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("the body of the request could not be decoded: {error}")))
+}
+
+/// A body that must be JSON.
+pub(super) fn json_body(headers: &HeaderMap, body: &Bytes) -> ApiResult<Value> {
+    match content_type(headers) {
+        JSON | "" => parse(body),
+        _ => Err(ApiError::unsupported_media_type(&[JSON])),
+    }
+}
+
+/// The body of a PATCH.
+///
+/// # Errors
+/// 415 for a patch form that is not known, and for strategic merge on kinds other than Secret and ConfigMap.
+pub(super) fn patch_body(headers: &HeaderMap, body: &Bytes, resource: &Resource) -> ApiResult<PatchBody> {
+    let mut accepted = vec![
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/apply-patch+yaml",
+    ];
+    let strategic = resource.is("", "secrets") || resource.is("", "configmaps");
+    if strategic {
+        accepted.insert(2, "application/strategic-merge-patch+json");
+    }
+    match content_type(headers) {
+        "application/json-patch+json" => Ok(PatchBody::Json(parse(body)?)),
+        "application/merge-patch+json" => Ok(PatchBody::Merge(parse(body)?)),
+        "application/strategic-merge-patch+json" if strategic => Ok(PatchBody::Strategic(parse(body)?)),
+        "application/apply-patch+yaml" => Ok(PatchBody::Apply(parse_yaml(body)?)),
+        _ => Err(ApiError::unsupported_media_type(&accepted)),
+    }
+}
+
+/// YAML, of which JSON is the usual case.
+fn parse_yaml(body: &Bytes) -> ApiResult<Value> {
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
+    let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("error decoding YAML: it is not UTF-8"))?;
+    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+}

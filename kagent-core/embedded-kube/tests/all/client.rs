@@ -1,0 +1,534 @@
+//! Create, read, list, replace, patch and status, through `kube`.
+
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        coordination::v1::Lease,
+        core::v1::{ConfigMap, Namespace, Secret, Service},
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Discovery, ResourceExt,
+    api::{ListParams, Patch, PatchParams, PostParams},
+    core::PartialObjectMeta,
+};
+use serde_json::json;
+
+use crate::support::{config_map, config_maps, refusal, secrets, server, widget, widget_crd, widget_kind, widgets};
+
+#[tokio::test]
+async fn an_object_is_created_read_replaced_and_listed() {
+    let client = server().client();
+    let api = config_maps(&client);
+    let created = api
+        .create(&PostParams::default(), &config_map("a", &[("k", "1")]))
+        .await
+        .expect("created");
+    assert!(created.uid().is_some());
+    assert!(created.creation_timestamp().is_some());
+    assert_eq!(created.namespace().as_deref(), Some("default"));
+    assert_eq!(created.metadata.generation, None, "ConfigMaps have no generation");
+
+    let mut next = api.get("a").await.expect("read");
+    assert_eq!(next, created);
+    next.data = Some([("k".to_owned(), "2".to_owned())].into());
+    let replaced = api.replace("a", &PostParams::default(), &next).await.expect("replaced");
+    assert_eq!(replaced.uid(), created.uid());
+    let versions = [&created, &replaced].map(|object| {
+        object
+            .resource_version()
+            .expect("a version")
+            .parse::<u64>()
+            .expect("a number")
+    });
+    assert!(versions[1] > versions[0]);
+
+    let listed = api
+        .list(&ListParams::default().labels("test=yes"))
+        .await
+        .expect("listed");
+    assert_eq!(listed.items.len(), 1);
+    assert!(
+        api.list(&ListParams::default().labels("test!=yes"))
+            .await
+            .expect("listed")
+            .items
+            .is_empty()
+    );
+    assert_eq!(
+        api.list(&ListParams::default().fields("metadata.name=a"))
+            .await
+            .expect("listed")
+            .items
+            .len(),
+        1
+    );
+    let everywhere: Api<ConfigMap> = Api::all(client);
+    assert_eq!(
+        everywhere
+            .list(&ListParams::default())
+            .await
+            .expect("listed")
+            .items
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn refusals_have_the_apis_own_words() {
+    let client = server().client();
+    let api = config_maps(&client);
+    let status = refusal(api.get("nope").await);
+    assert_eq!(
+        (status.code, status.reason.as_str(), status.message.as_str()),
+        (404, "NotFound", "configmaps \"nope\" not found")
+    );
+
+    api.create(&PostParams::default(), &config_map("a", &[]))
+        .await
+        .expect("created");
+    let status = refusal(api.create(&PostParams::default(), &config_map("a", &[])).await);
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (409, "configmaps \"a\" already exists")
+    );
+
+    let lost: Api<ConfigMap> = Api::namespaced(client.clone(), "lost");
+    let status = refusal(lost.create(&PostParams::default(), &config_map("a", &[])).await);
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (404, "namespaces \"lost\" not found")
+    );
+
+    let status = refusal(api.create(&PostParams::default(), &config_map("Bad_Name", &[])).await);
+    assert_eq!((status.code, status.reason.as_str()), (422, "Invalid"));
+    assert_eq!(
+        status.message,
+        "ConfigMap \"Bad_Name\" is invalid: metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+    );
+
+    let unknown: Api<kube::core::DynamicObject> = Api::namespaced_with(client, "default", &widget_kind("v1"));
+    let status = refusal(unknown.list(&ListParams::default()).await);
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (404, "the server could not find the requested resource")
+    );
+}
+
+#[tokio::test]
+async fn a_stale_writer_gets_a_conflict() {
+    let client = server().client();
+    let api = config_maps(&client);
+    let old = api
+        .create(&PostParams::default(), &config_map("a", &[("k", "1")]))
+        .await
+        .expect("created");
+    let mut new = old.clone();
+    new.data = Some([("k".to_owned(), "2".to_owned())].into());
+    api.replace("a", &PostParams::default(), &new).await.expect("replaced");
+    let status = refusal(api.replace("a", &PostParams::default(), &old).await);
+    assert_eq!(status.code, 409);
+    assert_eq!(
+        status.message,
+        "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again"
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_changes_nothing_keeps_the_version() {
+    let client = server().client();
+    let api = config_maps(&client);
+    let created = api
+        .create(&PostParams::default(), &config_map("a", &[("k", "1")]))
+        .await
+        .expect("created");
+    let same = api
+        .replace("a", &PostParams::default(), &created)
+        .await
+        .expect("replaced");
+    assert_eq!(same.resource_version(), created.resource_version());
+    let patch = Patch::Merge(json!({ "data": { "k": "1" } }));
+    let same = api.patch("a", &PatchParams::default(), &patch).await.expect("patched");
+    assert_eq!(same.resource_version(), created.resource_version());
+}
+
+#[tokio::test]
+async fn json_merge_and_strategic_patches_change_a_secret() {
+    let client = server().client();
+    let api = secrets(&client);
+    let secret: Secret =
+        serde_json::from_value(json!({ "metadata": { "name": "s" }, "stringData": { "a": "1" } })).expect("a secret");
+    let created = api.create(&PostParams::default(), &secret).await.expect("created");
+    assert_eq!(created.data.expect("data")["a"].0, b"1");
+    assert_eq!(created.type_.as_deref(), Some("Opaque"));
+
+    let patch: json_patch::Patch =
+        serde_json::from_value(json!([{ "op": "add", "path": "/metadata/labels", "value": { "x": "y" } }]))
+            .expect("a patch");
+    let patched = api
+        .patch("s", &PatchParams::default(), &Patch::Json::<()>(patch))
+        .await
+        .expect("patched");
+    assert_eq!(patched.labels()["x"], "y");
+    let merged = api
+        .patch(
+            "s",
+            &PatchParams::default(),
+            &Patch::Merge(json!({ "metadata": { "labels": null } })),
+        )
+        .await
+        .expect("patched");
+    assert!(merged.labels().is_empty());
+    let strategic = Patch::Strategic(json!({ "stringData": { "b": "2" } }));
+    let patched = api
+        .patch("s", &PatchParams::default(), &strategic)
+        .await
+        .expect("patched");
+    assert_eq!(patched.data.expect("data").len(), 2);
+}
+
+#[tokio::test]
+async fn strategic_merge_elsewhere_is_refused_with_415() {
+    let client = server().client();
+    let api: Api<Service> = Api::namespaced(client, "default");
+    let status = refusal(
+        api.patch("s", &PatchParams::default(), &Patch::Strategic(json!({})))
+            .await,
+    );
+    assert_eq!((status.code, status.reason.as_str()), (415, "UnsupportedMediaType"));
+    assert_eq!(
+        status.message,
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+    );
+}
+
+#[tokio::test]
+async fn status_and_spec_are_kept_apart_and_only_spec_counts_generations() {
+    let server = server();
+    server.install_crds(vec![widget_crd()]).expect("installed");
+    let client = server.client();
+    let api = widgets(&client);
+    let mut new = widget("w", json!({ "color": "red" }));
+    new.data["status"] = json!({ "phase": "Sent" });
+    let created = api.create(&PostParams::default(), &new).await.expect("created");
+    assert!(created.data.get("status").is_none(), "status is not taken on create");
+    assert_eq!(created.data["spec"]["size"], 3, "the default is filled in");
+    assert_eq!(created.metadata.generation, Some(1));
+
+    let both = Patch::Merge(json!({ "spec": { "color": "green" }, "status": { "phase": "Ready" } }));
+    let after = api
+        .patch_status("w", &PatchParams::default(), &both)
+        .await
+        .expect("patched");
+    assert_eq!(
+        (&after.data["status"]["phase"], &after.data["spec"]["color"]),
+        (&json!("Ready"), &json!("red"))
+    );
+    assert_eq!(after.metadata.generation, Some(1));
+    let both = Patch::Merge(json!({ "spec": { "color": "green" }, "status": { "phase": "Gone" } }));
+    let after = api.patch("w", &PatchParams::default(), &both).await.expect("patched");
+    assert_eq!(
+        (&after.data["status"]["phase"], &after.data["spec"]["color"]),
+        (&json!("Ready"), &json!("green"))
+    );
+    assert_eq!(after.metadata.generation, Some(2));
+    let label = Patch::Merge(json!({ "metadata": { "labels": { "a": "b" } } }));
+    let after = api.patch("w", &PatchParams::default(), &label).await.expect("patched");
+    assert_eq!(after.metadata.generation, Some(2));
+}
+
+#[tokio::test]
+async fn schema_and_rules_are_enforced_with_all_causes() {
+    let server = server();
+    server.install_crds(vec![widget_crd()]).expect("installed");
+    let client = server.client();
+    let api = widgets(&client);
+    let status = refusal(
+        api.create(
+            &PostParams::default(),
+            &widget("w", json!({ "color": "blue", "size": 20 })),
+        )
+        .await,
+    );
+    assert_eq!(status.code, 422);
+    assert_eq!(
+        status.message,
+        "Widget.example.com \"w\" is invalid: [spec.color: Unsupported value: \"blue\": supported values: \"red\", \"green\", <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]"
+    );
+    let causes = status.details.expect("details").causes;
+    assert_eq!(
+        (causes.len(), causes[0].field.as_str(), causes[0].reason.as_str()),
+        (2, "spec.color", "FieldValueNotSupported")
+    );
+    let status = refusal(
+        api.create(
+            &PostParams::default(),
+            &widget("w", json!({ "color": "red", "size": 20 })),
+        )
+        .await,
+    );
+    assert_eq!(
+        status.message,
+        "Widget.example.com \"w\" is invalid: spec: Invalid value: size must be below 10"
+    );
+}
+
+#[tokio::test]
+async fn unknown_fields_are_pruned_or_refused_as_asked() {
+    let server = server();
+    server.install_crds(vec![widget_crd()]).expect("installed");
+    let client = server.client();
+    let api = widgets(&client);
+    let sent = widget("w", json!({ "color": "red", "colour": "red" }));
+    let created = api.create(&PostParams::default(), &sent).await.expect("created");
+    assert!(created.data["spec"].get("colour").is_none());
+    let strict = PatchParams::default().validation_strict();
+    let status = refusal(
+        api.patch("w", &strict, &Patch::Merge(json!({ "spec": { "colour": "x" } })))
+            .await,
+    );
+    assert_eq!(status.code, 400);
+    assert_eq!(
+        status.message,
+        "Widget in version \"v1\" cannot be handled as a Widget: strict decoding error: unknown field \"spec.colour\""
+    );
+}
+
+#[tokio::test]
+async fn another_served_version_shows_the_same_object() {
+    let server = server();
+    server.install_crds(vec![widget_crd()]).expect("installed");
+    let client = server.client();
+    widgets(&client)
+        .create(&PostParams::default(), &widget("w", json!({ "color": "red" })))
+        .await
+        .expect("created");
+    let beta: Api<kube::core::DynamicObject> = Api::namespaced_with(client, "default", &widget_kind("v1beta1"));
+    let found = beta.get("w").await.expect("read");
+    assert_eq!(found.types.expect("types").api_version, "example.com/v1beta1");
+    assert_eq!(
+        beta.list(&ListParams::default()).await.expect("listed").items[0]
+            .types
+            .as_ref()
+            .expect("types")
+            .api_version,
+        "example.com/v1beta1"
+    );
+}
+
+#[tokio::test]
+async fn definitions_become_established_and_bad_ones_say_where() {
+    let client = server().client();
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let created = api
+        .create(&PostParams::default(), &widget_crd())
+        .await
+        .expect("created");
+    let established = kube::runtime::conditions::is_crd_established();
+    assert!(kube::runtime::wait::Condition::matches_object(
+        &established,
+        Some(&created)
+    ));
+    widgets(&client)
+        .list(&ListParams::default())
+        .await
+        .expect("the kind is served");
+
+    let mut bad = serde_json::to_value(widget_crd()).expect("a value");
+    bad["metadata"]["name"] = json!("others.example.com");
+    bad["spec"]["names"]["plural"] = json!("others");
+    bad["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"][0]["rule"] =
+        json!("self.size <");
+    let bad: CustomResourceDefinition = serde_json::from_value(bad).expect("a definition");
+    let status = refusal(api.create(&PostParams::default(), &bad).await);
+    assert_eq!(status.code, 422);
+    assert!(
+        status.message.contains("spec.versions[0].schema.openAPIV3Schema"),
+        "{}",
+        status.message
+    );
+}
+
+#[tokio::test]
+async fn pages_are_consistent_while_objects_change() {
+    let client = server().client();
+    let api = config_maps(&client);
+    for name in ["a", "b", "c", "d"] {
+        api.create(&PostParams::default(), &config_map(name, &[]))
+            .await
+            .expect("created");
+    }
+    let first = api.list(&ListParams::default().limit(2)).await.expect("listed");
+    assert_eq!(
+        first.items.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    assert_eq!(first.metadata.remaining_item_count, Some(2));
+    api.delete("c", &Default::default()).await.expect("deleted");
+    api.create(&PostParams::default(), &config_map("e", &[]))
+        .await
+        .expect("created");
+    let token = first.metadata.continue_.expect("a token");
+    let rest = api
+        .list(&ListParams::default().continue_token(&token))
+        .await
+        .expect("listed");
+    assert_eq!(
+        rest.items.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
+        ["c", "d"]
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_checks_and_stores_nothing() {
+    let client = server().client();
+    let api = config_maps(&client);
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    api.create(&dry, &config_map("a", &[])).await.expect("would be created");
+    assert_eq!(refusal(api.get("a").await).code, 404);
+    assert_eq!(refusal(api.create(&dry, &config_map("A", &[])).await).code, 422);
+}
+
+#[tokio::test]
+async fn names_are_generated_from_a_prefix() {
+    let client = server().client();
+    let api = config_maps(&client);
+    let mut new = config_map("x", &[]);
+    new.metadata.name = None;
+    new.metadata.generate_name = Some("job-".to_owned());
+    let names = [
+        api.create(&PostParams::default(), &new)
+            .await
+            .expect("created")
+            .name_any(),
+        api.create(&PostParams::default(), &new)
+            .await
+            .expect("created")
+            .name_any(),
+    ];
+    assert!(
+        names.iter().all(|name| name.starts_with("job-") && name.len() == 9),
+        "{names:?}"
+    );
+    assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test]
+async fn discovery_finds_built_in_and_custom_kinds() {
+    let server = server();
+    server.install_crds(vec![widget_crd()]).expect("installed");
+    let client = server.client();
+    let plain = Discovery::new(client.clone()).run().await.expect("discovered");
+    let aggregated = Discovery::new(client.clone())
+        .run_aggregated()
+        .await
+        .expect("discovered");
+    for discovery in [plain, aggregated] {
+        let (kind, capabilities) = discovery
+            .get("example.com")
+            .expect("the group")
+            .recommended_kind("Widget")
+            .expect("the kind");
+        assert_eq!((kind.version.as_str(), kind.plural.as_str()), ("v1", "widgets"));
+        assert!(capabilities.supports_operation(kube::discovery::verbs::PATCH));
+        assert!(
+            discovery
+                .get("apps")
+                .expect("apps")
+                .recommended_kind("Deployment")
+                .is_some()
+        );
+        assert!(discovery.get("").expect("core").recommended_kind("Secret").is_some());
+    }
+    assert_eq!(client.apiserver_version().await.expect("a version").minor, "35");
+}
+
+#[tokio::test]
+async fn metadata_can_be_asked_for_alone() {
+    let client = server().client();
+    let api = config_maps(&client);
+    api.create(&PostParams::default(), &config_map("a", &[("k", "1")]))
+        .await
+        .expect("created");
+    let partial: PartialObjectMeta<ConfigMap> = api.get_metadata("a").await.expect("read");
+    assert_eq!(partial.name_any(), "a");
+    assert_eq!(
+        api.list_metadata(&ListParams::default())
+            .await
+            .expect("listed")
+            .items
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn leases_and_deployments_keep_what_is_sent() {
+    let client = server().client();
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-system");
+    let lease: Lease = serde_json::from_value(json!({ "metadata": { "name": "l" }, "spec": {
+        "holderIdentity": "me", "leaseDurationSeconds": 15, "renewTime": "2026-01-02T03:04:05.678901Z" } }))
+    .expect("a lease");
+    let stored = leases.create(&PostParams::default(), &lease).await.expect("created");
+    assert_eq!(stored.spec, lease.spec);
+
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), "default");
+    let deployment: Deployment = serde_json::from_value(json!({ "metadata": { "name": "d" }, "spec": {
+        "selector": { "matchLabels": { "a": "b" } },
+        "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [
+            { "name": "c", "image": "i", "ports": [{ "containerPort": 80 }] }] } } } }))
+    .expect("a deployment");
+    let stored = deployments
+        .create(&PostParams::default(), &deployment)
+        .await
+        .expect("created");
+    assert_eq!(stored.metadata.generation, Some(1));
+    let status = Patch::Merge(json!({ "status": { "readyReplicas": 1 } }));
+    let stored = deployments
+        .patch_status("d", &PatchParams::default(), &status)
+        .await
+        .expect("patched");
+    assert_eq!(stored.metadata.generation, Some(1));
+    assert_eq!(stored.status.expect("status").ready_replicas, Some(1));
+
+    let namespaces: Api<Namespace> = Api::all(client);
+    let names: Vec<String> = namespaces
+        .list(&ListParams::default())
+        .await
+        .expect("listed")
+        .items
+        .iter()
+        .map(ResourceExt::name_any)
+        .collect();
+    assert_eq!(names, ["default", "kube-node-lease", "kube-public", "kube-system"]);
+}
+
+#[tokio::test]
+async fn a_thousand_objects_are_listed_and_a_call_takes_well_below_a_millisecond() {
+    let client = server().client();
+    let api = config_maps(&client);
+    for index in 0..1000 {
+        api.create(
+            &PostParams::default(),
+            &config_map(&format!("c{index:04}"), &[("k", "v")]),
+        )
+        .await
+        .expect("created");
+    }
+    assert_eq!(
+        api.list(&ListParams::default()).await.expect("listed").items.len(),
+        1000
+    );
+    let start = std::time::Instant::now();
+    for _ in 0..100 {
+        api.get("c0500").await.expect("read");
+    }
+    let each = start.elapsed() / 100;
+    // Generous: other tests run beside this one, in a debug build.
+    assert!(each < std::time::Duration::from_millis(10), "a read took {each:?}");
+}
