@@ -63,30 +63,39 @@ pub enum OpenError {
 }
 
 const FILE: &str = "objects.journal";
+/// Form of the file; another one is refused.
+const FORMAT: u32 = 1;
 const LOCK: &str = "objects.lock";
 /// A journal smaller than this is never compacted.
 const COMPACT_AT: u64 = 8 << 20;
 
-/// One line of the journal.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(tag = "op", rename_all = "lowercase")]
-enum Line<'a> {
-    /// The first line: form of the file, and the revision the snapshot after it was taken at.
-    Begin { format: u32, revision: u64 },
-    Put {
-        group: String,
-        plural: String,
-        revision: u64,
-        #[serde(borrow)]
-        object: &'a RawValue,
-    },
-    Remove {
-        group: String,
-        plural: String,
-        revision: u64,
-        namespace: String,
-        name: String,
-    },
+/// One line of the journal. Which fields are there depends on `op`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Line<'a> {
+    op: Op,
+    revision: u64,
+    /// Form of the file; of the first line only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<u32>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    group: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    plural: String,
+    /// Namespace and name of an object that is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<(String, String)>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    object: Option<&'a RawValue>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Op {
+    /// The first line: the revision at which the snapshot after it was taken.
+    #[default]
+    Begin,
+    Put,
+    Remove,
 }
 
 /// The open state file.
@@ -165,12 +174,13 @@ impl Journal {
     }
 
     pub(crate) fn remove(&mut self, id: &ResourceId, revision: u64, key: &ObjectKey) -> ApiResult<()> {
-        let line = Line::Remove {
+        let line = Line {
+            op: Op::Remove,
+            revision,
             group: id.group.clone(),
             plural: id.plural.clone(),
-            revision,
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
+            key: Some((key.namespace.clone(), key.name.clone())),
+            ..Line::default()
         };
         self.append(&encode(&line)?)
     }
@@ -219,7 +229,11 @@ impl Journal {
     ) -> ApiResult<()> {
         // Tried again only when the file has grown as much once more, also after a failure.
         self.base = self.length;
-        let mut lines = encode(&Line::Begin { format: 1, revision })?;
+        let mut lines = encode(&Line {
+            revision,
+            format: Some(FORMAT),
+            ..Line::default()
+        })?;
         for (id, revision, json) in objects {
             lines.extend_from_slice(&put_line(id, revision, json.as_ref())?);
         }
@@ -269,11 +283,13 @@ fn unwritable(dir: &Path, why: &str) -> ApiError {
 fn put_line(id: &ResourceId, revision: u64, json: &[u8]) -> ApiResult<Vec<u8>> {
     let text = std::str::from_utf8(json).map_err(ApiError::internal)?;
     let object: &RawValue = serde_json::from_str(text).map_err(ApiError::internal)?;
-    encode(&Line::Put {
+    encode(&Line {
+        op: Op::Put,
+        revision,
         group: id.group.clone(),
         plural: id.plural.clone(),
-        revision,
-        object,
+        object: Some(object),
+        ..Line::default()
     })
 }
 
@@ -341,32 +357,28 @@ fn apply(
         return Err("its checksum does not match".to_owned());
     }
     let line: Line<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    if (number == 1) != matches!(line, Line::Begin { .. }) {
+    if (number == 1) != (line.op == Op::Begin) {
         return Err("it is not in its place".to_owned());
     }
-    match line {
-        Line::Begin { format: 1, revision } => *latest = revision,
-        Line::Begin { format, .. } => return Err(format!("form {format} is not known to this version")),
-        Line::Put {
-            group,
-            plural,
-            revision,
-            object,
-        } => {
-            let value: Value = serde_json::from_str(object.get()).map_err(|error| error.to_string())?;
-            objects.insert((ResourceId { group, plural }, ObjectKey::of(&value)), value);
-            *latest = revision.max(*latest);
+    let id = ResourceId {
+        group: line.group,
+        plural: line.plural,
+    };
+    match line.op {
+        Op::Begin if line.format != Some(FORMAT) => {
+            return Err("the form of the file is not known to this version".to_owned());
         }
-        Line::Remove {
-            group,
-            plural,
-            revision,
-            namespace,
-            name,
-        } => {
-            objects.remove(&(ResourceId { group, plural }, ObjectKey { namespace, name }));
-            *latest = revision.max(*latest);
+        Op::Begin => {}
+        Op::Put => {
+            let object = line.object.ok_or("it has no object")?;
+            let value: Value = serde_json::from_str(object.get()).map_err(|error| error.to_string())?;
+            objects.insert((id, ObjectKey::of(&value)), value);
+        }
+        Op::Remove => {
+            let (namespace, name) = line.key.ok_or("it has no key")?;
+            objects.remove(&(id, ObjectKey { namespace, name }));
         }
     }
+    *latest = line.revision.max(*latest);
     Ok(())
 }
