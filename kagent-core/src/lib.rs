@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`error`], [`gocompat`], [`ident`], [`clock`], [`tasks`], [`resolve`] | errors, names, time, tracked tasks, host names | – |
 //! | [`card`] | agent cards | – |
+//! | [`a2a`] | the A2A hop: caller, this server, agent | – |
 //! | [`store`] | what is kept: agents, sessions, events, tasks | `sqlite`, `postgres` for the engines |
 //! | [`registry`] | which agent is where | – |
 //! | [`leader`] | who may write to the cluster | – |
@@ -20,7 +21,9 @@ pub use kagent_api as api;
 pub use clock::Clock;
 pub use error::Error;
 
+pub mod a2a;
 pub mod auth;
+pub mod card;
 pub mod clock;
 pub mod error;
 pub mod gocompat;
@@ -28,6 +31,7 @@ pub mod gocompat;
 pub mod http;
 pub mod ident;
 pub mod leader;
+pub mod registry;
 pub mod resolve;
 #[cfg(feature = "runtime")]
 pub mod runtime;

@@ -1,5 +1,6 @@
 //! Types of the kagent API: what users write, what runtimes read, what the wire carries. No I/O, no clock.
 
+pub mod a2a;
 pub mod adk;
 mod schema;
 pub mod v1alpha2;
