@@ -3,7 +3,9 @@
 //!
 //! The OpenAPI document comes from the same routers, without a state: [`openapi`].
 
+pub mod a2a;
 pub mod meta;
+pub mod proxy;
 pub mod state;
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
@@ -34,7 +36,11 @@ pub fn router(state: AppState) -> axum::Router {
     let rest = rest().route_layer(axum::middleware::from_fn(layers::refuse_head));
     let rest = layers::limit_time(rest, state.limits.request_time);
     let (router, _) = rest.split_for_parts();
-    layers::finish(router.with_state(state))
+    let router = router.merge(a2a::router());
+    let proxies_hosts = state.proxies_hosts;
+    let proxy = axum::middleware::from_fn_with_state(state.clone(), proxy::proxy_by_host);
+    let router = layers::finish(router.with_state(state));
+    if proxies_hosts { router.layer(proxy) } else { router }
 }
 
 /// The OpenAPI document of the API.

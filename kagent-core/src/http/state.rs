@@ -3,9 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
+use url::Url;
 
 use crate::{
+    a2a::Relay,
     auth::{Authenticator, Authorizer},
+    card::AgentCardTranslator,
+    registry::RouteRegistry,
     store::Store,
     web::{AuthState, body::BodyLimit},
 };
@@ -48,6 +52,16 @@ pub struct AppState {
     pub authenticator: Arc<dyn Authenticator>,
     /// Tells whether they may.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Which agent is where.
+    pub routes: Arc<dyn RouteRegistry>,
+    /// Makes agents' cards.
+    pub cards: Arc<dyn AgentCardTranslator>,
+    /// Carries calls to agents.
+    pub relay: Relay,
+    /// Public address of this server, as cards name it.
+    pub base_url: Arc<Url>,
+    /// Whether requests that name a host in `x-kagent-host` are passed on to it; for standalone mode.
+    pub proxies_hosts: bool,
     /// How this binary was built.
     pub build: Arc<BuildInfo>,
     /// Bounds on requests.
