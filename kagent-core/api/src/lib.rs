@@ -2,6 +2,7 @@
 
 pub mod a2a;
 pub mod adk;
+pub mod crds;
 mod schema;
 pub mod v1alpha2;
 pub mod wire;

@@ -34,8 +34,10 @@ use crate::schema::rules;
     category = "kagent",
     namespaced,
     status = "AgentStatus",
+    schema = "disabled",
     derive = "Default",
     derive = "PartialEq",
+    // Objects without a spec are valid; kube refuses a plain `serde(default)` here.
     attr = "cfg_attr(all(), serde(default))",
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.type"}"#,
     printcolumn = r#"{"name":"Runtime","type":"string","jsonPath":".spec.declarative.runtime"}"#,

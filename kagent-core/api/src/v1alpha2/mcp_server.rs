@@ -21,8 +21,10 @@ use crate::schema::PlainInteger;
     category = "kagent",
     namespaced,
     status = "MCPServerStatus",
+    schema = "disabled",
     derive = "Default",
     derive = "PartialEq",
+    // Objects without a spec are valid; kube refuses a plain `serde(default)` here.
     attr = "cfg_attr(all(), serde(default))"
 )]
 #[serde(rename_all = "camelCase")]

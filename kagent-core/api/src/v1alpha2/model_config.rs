@@ -30,8 +30,10 @@ use crate::schema::rules;
     category = "kagent",
     namespaced,
     status = "ModelConfigStatus",
+    schema = "disabled",
     derive = "Default",
     derive = "PartialEq",
+    // Objects without a spec are valid; kube refuses a plain `serde(default)` here.
     attr = "cfg_attr(all(), serde(default))",
     printcolumn = r#"{"name":"Provider","type":"string","jsonPath":".spec.provider"}"#,
     printcolumn = r#"{"name":"Model","type":"string","jsonPath":".spec.model"}"#

@@ -19,8 +19,10 @@ use crate::schema::{PlainInteger, rules};
     category = "kagent",
     namespaced,
     status = "ModelProviderConfigStatus",
+    schema = "disabled",
     derive = "Default",
     derive = "PartialEq",
+    // Objects without a spec are valid; kube refuses a plain `serde(default)` here.
     attr = "cfg_attr(all(), serde(default))",
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.type"}"#,
     printcolumn = r#"{"name":"Endpoint","type":"string","jsonPath":".spec.endpoint"}"#,

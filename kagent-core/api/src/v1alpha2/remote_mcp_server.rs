@@ -19,8 +19,10 @@ use crate::schema::rules;
     category = "kagent",
     namespaced,
     status = "RemoteMCPServerStatus",
+    schema = "disabled",
     derive = "Default",
     derive = "PartialEq",
+    // Objects without a spec are valid; kube refuses a plain `serde(default)` here.
     attr = "cfg_attr(all(), serde(default))",
     printcolumn = r#"{"name":"Protocol","type":"string","jsonPath":".spec.protocol"}"#,
     printcolumn = r#"{"name":"URL","type":"string","jsonPath":".spec.url"}"#,
