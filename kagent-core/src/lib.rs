@@ -25,6 +25,8 @@ pub mod a2a;
 pub mod auth;
 pub mod card;
 pub mod clock;
+#[cfg(feature = "kube")]
+pub mod cluster;
 pub mod error;
 pub mod gocompat;
 #[cfg(feature = "http")]
@@ -39,6 +41,8 @@ pub mod runtime;
 pub mod standalone;
 pub mod store;
 pub mod tasks;
+#[cfg(feature = "kube")]
+pub mod translate;
 pub mod transport;
 #[cfg(feature = "http")]
 pub mod web;
