@@ -164,14 +164,16 @@ fn check_name(resource: &Resource, name: &str) -> Option<String> {
     }
 }
 
-fn check_dns_label(name: &str) -> Option<String> {
+/// Why `name` is no RFC 1123 label.
+pub(crate) fn check_dns_label(name: &str) -> Option<String> {
     if name.len() > 63 {
         return Some("must be no more than 63 bytes".to_owned());
     }
     (!is_label(name)).then(|| LABEL.to_owned())
 }
 
-fn check_subdomain(name: &str) -> Option<String> {
+/// Why `name` is no RFC 1123 subdomain.
+pub(crate) fn check_subdomain(name: &str) -> Option<String> {
     if name.len() > 253 {
         return Some("must be no more than 253 bytes".to_owned());
     }

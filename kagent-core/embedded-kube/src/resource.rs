@@ -5,6 +5,7 @@
 mod builtin;
 mod custom;
 mod decode;
+mod rules;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,6 +18,7 @@ use crate::{
 
 pub(crate) use custom::{accept_crd, parse_crd};
 pub(crate) use decode::{decode_builtin, decode_metadata};
+pub(crate) use rules::check_builtin;
 
 /// Group and plural name: where objects of a kind are stored, whatever version they are asked for in.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -4,6 +4,8 @@
 pub(crate) mod cel;
 mod default;
 mod prune;
+#[cfg(test)]
+mod recorded;
 mod validate;
 
 use std::collections::BTreeMap;

@@ -79,6 +79,22 @@ impl Cause {
         )
     }
 
+    pub(crate) fn not_found(field: &str, value: &Value) -> Self {
+        Self::new("FieldValueNotFound", field, format!("Not found: {}", show(value)))
+    }
+
+    /// Whether CEL rules are not run when a schema violation of this kind was found.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        matches!(
+            self.reason,
+            "FieldValueNotSupported"
+                | "FieldValueRequired"
+                | "FieldValueTooLong"
+                | "FieldValueTooMany"
+                | "FieldValueTypeInvalid"
+        )
+    }
+
     pub(crate) fn not_supported(field: &str, value: &Value, supported: &[String]) -> Self {
         let supported: Vec<String> = supported.iter().map(|text| format!("{text:?}")).collect();
         Self::new(

@@ -6,6 +6,8 @@ mod apply;
 mod client;
 #[path = "all/deletion.rs"]
 mod deletion;
+#[path = "all/kagent.rs"]
+mod kagent;
 #[path = "all/persistence.rs"]
 mod persistence;
 #[path = "all/serve.rs"]

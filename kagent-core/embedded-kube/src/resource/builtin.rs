@@ -1,6 +1,6 @@
 //! The built-in kinds, with the little structure that merging needs: which lists are maps or sets.
 //!
-//! Their fields are neither pruned nor validated here; names, namespaces and a few rules are checked in `builtin_rules`.
+//! Their form is checked by `decode`, a few of their rules by `rules`.
 
 use std::sync::Arc;
 

@@ -64,7 +64,8 @@ impl Rule {
         })
     }
 
-    fn check(&self, schema: &Schema, value: &Value, old: Option<&Value>, path: &str) -> Option<Cause> {
+    /// Runs the rule on a value at `path`; the violation if it does not hold or cannot be evaluated.
+    pub(super) fn check(&self, schema: &Schema, value: &Value, old: Option<&Value>, path: &str) -> Option<Cause> {
         if self.transition && old.is_none() && !self.optional_old_self {
             return None;
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     core::{FieldValidation, Target},
     metadata,
-    resource::{decode_builtin, decode_metadata, text},
+    resource::{check_builtin, decode_builtin, decode_metadata, text},
     status::{ApiError, ApiResult, Cause},
 };
 
@@ -85,9 +85,8 @@ pub(super) fn validate(target: &Target, object: &Value, old: Option<&Value>) -> 
     metadata::validate(&target.resource, object, old, &mut causes);
     if target.resource.custom {
         let schema = &target.version().schema;
-        let before = causes.len();
         schema.validate(object, "", &mut causes);
-        if causes.len() == before {
+        if !causes.iter().any(Cause::blocks_rules) {
             schema.check_rules(object, old, "", &mut causes);
         } else if schema.has_rules() {
             causes.push(Cause::invalid(
@@ -96,6 +95,8 @@ pub(super) fn validate(target: &Target, object: &Value, old: Option<&Value>) -> 
                 "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
             ));
         }
+    } else {
+        check_builtin(&target.resource, object, old, &mut causes);
     }
     if causes.is_empty() {
         Ok(())
