@@ -12,6 +12,7 @@ mod peer;
 pub mod relay;
 pub mod sse;
 mod stream;
+pub mod translate;
 mod unary;
 pub mod upstream;
 pub mod version;

@@ -4,9 +4,13 @@
 //! The OpenAPI document comes from the same routers, without a state: [`openapi`].
 
 pub mod a2a;
+pub mod events;
 pub mod meta;
 pub mod proxy;
+pub mod sessions;
 pub mod state;
+pub mod tasks;
+mod views;
 
 use utoipa::{OpenApi, openapi::OpenApi as Document};
 use utoipa_axum::router::OpenApiRouter;
@@ -28,7 +32,11 @@ struct Api;
 
 /// Routes that answer in one piece.
 fn rest() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Api::openapi()).merge(meta::router())
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(meta::router())
+        .merge(sessions::router())
+        .merge(events::router())
+        .merge(tasks::router())
 }
 
 /// The whole API of a server.

@@ -37,6 +37,8 @@ pub mod registry;
 pub mod resolve;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+#[cfg(feature = "http")]
+pub mod service;
 #[cfg(feature = "standalone")]
 pub mod standalone;
 pub mod store;

@@ -8,7 +8,7 @@ pub mod layers;
 pub mod path;
 pub mod query;
 
-pub use body::{JsonBody, json, success};
-pub use caller::{AuthState, Caller};
+pub use body::{JsonBody, decode, json, success};
+pub use caller::{AuthState, Caller, ClaimedUser};
 pub use error::{Failure, Result};
 pub use query::Query;

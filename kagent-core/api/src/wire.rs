@@ -1,7 +1,11 @@
 //! Bodies of the REST API, one file per resource. They are joined to records and objects by `From` impls in the server.
 
+pub mod events;
 pub mod meta;
+pub mod sessions;
+pub mod tasks;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Wraps the data of most successful answers.
@@ -39,3 +43,6 @@ pub struct ErrorBody {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct Empty {}
+
+/// A time that is not known: Go's zero time, 0001-01-01T00:00:00Z.
+pub const ZERO_TIME: Timestamp = Timestamp::constant(-62_135_596_800, 0);

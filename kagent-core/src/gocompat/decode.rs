@@ -114,6 +114,9 @@ impl<'a> Fields<'a> {
 }
 
 fn unqualified(go_type: &'static str) -> &'static str {
+    if go_type.starts_with("struct ") {
+        return "";
+    }
     go_type.rsplit_once('.').map_or(go_type, |(_, name)| name)
 }
 

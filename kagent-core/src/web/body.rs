@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::error::Failure;
 use crate::{
     error::Error,
-    gocompat::{Json, escape_html, parse_first},
+    gocompat::{Fields, Json, escape_html, parse_first},
 };
 
 /// How large a body may be, in bytes. Part of the router's state.
@@ -45,6 +45,20 @@ where
             .map(Self)
             .map_err(|reason| Error::invalid(format!("Invalid request body: {reason}")).into())
     }
+}
+
+/// Takes what a request wants out of its body; `go_type` is the type that error texts name.
+///
+/// # Errors
+/// `Invalid` with `read`'s reason, or when the body is no object.
+pub fn decode<T>(
+    JsonBody(json): &JsonBody,
+    go_type: &'static str,
+    read: impl FnOnce(&Fields<'_>) -> Result<T, String>,
+) -> Result<T, Error> {
+    Fields::of_body(json, go_type)
+        .and_then(|fields| read(&fields))
+        .map_err(|reason| Error::invalid(format!("Invalid request body: {reason}")))
 }
 
 /// JSON text as Go's encoder writes it.
