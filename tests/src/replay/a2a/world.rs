@@ -1,0 +1,188 @@
+//! The world of the A2A recordings around a router of ours in this process: agents, their names, a scripted player.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use kagent_api::v1alpha2::Agent;
+use kagent_core::{
+    a2a::{Relay, RelayConfig},
+    auth::{AllowAll, Authenticator, trusted_proxy::TrustedProxy, unsecured::Unsecured},
+    card::standard::StandardCards,
+    clock::SystemClock,
+    http::{AppState, BuildInfo, Limits, router},
+    ident::AgentRef,
+    registry::{AgentRoute, RouteWriter, table::RouteTable},
+    resolve::{HostResolver, HostTable},
+    store::sqlite::SqliteStore,
+};
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::player::Player;
+
+/// Agents that exist, as the README of the recordings lists them; the last word is the description.
+const AGENTS: [(&str, &str, &str); 7] = [
+    ("kagent", "rec-a", "Recording agent A"),
+    ("kagent", "rec-b", ""),
+    ("kagent", "rec-down", "nobody <listens> & \"waits\" — ünïcode 日本語 🚀"),
+    ("kagent", "rec-nodns", ""),
+    ("kagent", "rec.dotted-name", "name with a dot"),
+    ("kagent", "rec-skills", "Declarative agent with skills"),
+    ("team-x", "rec-a", "same name, other namespace"),
+];
+
+/// Names nobody resolves.
+struct NoHosts;
+
+#[async_trait]
+impl HostResolver for NoHosts {
+    async fn resolve_host(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        Err(io::Error::new(io::ErrorKind::NotFound, "no such host"))
+    }
+}
+
+/// Every name is the same address, as with `KAGENT_A2A_DEBUG_ADDR`.
+struct OneHost(SocketAddr);
+
+#[async_trait]
+impl HostResolver for OneHost {
+    async fn resolve_host(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![self.0])
+    }
+}
+
+/// A server with the world of one area.
+pub struct World {
+    /// Where the server listens.
+    pub server: SocketAddr,
+    /// The scripted agent.
+    pub player: Player,
+    routes: Arc<RouteTable>,
+    _serving: JoinSet<()>,
+}
+
+impl World {
+    /// Starts the server as the area's recordings had it.
+    ///
+    /// # Errors
+    /// When no port is free or the database cannot be opened.
+    pub async fn start(area: &str) -> Result<Self> {
+        let player = Player::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let hosts = HostTable::new(Arc::new(NoHosts));
+        for host in [
+            "rec-a.kagent",
+            "rec-b.kagent",
+            "rec-skills.kagent",
+            "rec.dotted-name.kagent",
+            "rec-a.team-x",
+        ] {
+            hosts.insert(host, 8080, player.address());
+        }
+        // A port that was free a moment ago: nobody listens there.
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        hosts.insert("rec-down.kagent", 8080, nobody);
+        let resolver: Arc<dyn HostResolver> = match area {
+            "debug-addr" => Arc::new(OneHost(player.address())),
+            _ => Arc::new(hosts),
+        };
+        let authenticator: Arc<dyn Authenticator> = match area {
+            "auth" => Arc::new(TrustedProxy::new("sub")),
+            _ => Arc::new(Unsecured),
+        };
+        let base_url = match area {
+            "base-url" => "https://kagent.example.com/prefix/",
+            _ => "http://127.0.0.1:8083",
+        };
+        let routes = Arc::new(RouteTable::new());
+        let state = AppState {
+            store: Arc::new(SqliteStore::open_in_memory(Arc::new(SystemClock)).await?),
+            routes: Arc::clone(&routes) as _,
+            cards: Arc::new(StandardCards),
+            relay: Relay::new(RelayConfig::new(resolver)),
+            base_url: Arc::new(base_url.parse()?),
+            proxies_hosts: false,
+            authenticator,
+            authorizer: Arc::new(AllowAll),
+            build: Arc::new(BuildInfo {
+                version: "test".to_owned(),
+                git_commit: "test".to_owned(),
+                build_date: "test".to_owned(),
+            }),
+            limits: Limits::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let server = listener.local_addr()?;
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            // Ends with the world.
+            let _ = axum::serve(listener, router(state)).await;
+        });
+        let world = Self {
+            server,
+            player,
+            routes,
+            _serving: serving,
+        };
+        for (namespace, name, description) in AGENTS {
+            world.apply_agent(namespace, name, description)?;
+        }
+        Ok(world)
+    }
+
+    /// Creates or changes an agent.
+    ///
+    /// # Errors
+    /// When the names make no agent.
+    pub fn apply_agent(&self, namespace: &str, name: &str, description: &str) -> Result<()> {
+        let skills = json!({"a2aConfig": {"skills": [
+            {
+                "id": "get-resources",
+                "name": "Get Resources",
+                "description": "Reads <resources>",
+                "tags": ["k8s", "read"],
+                "examples": ["List pods", "Get nodes & zones"],
+                "inputModes": ["text", "application/json"],
+                "outputModes": ["text"],
+            },
+            {"id": "minimal", "name": "Minimal", "tags": ["one"]},
+        ]}});
+        let agent: Agent = serde_json::from_value(json!({
+            "metadata": {"namespace": namespace, "name": name},
+            "spec": {
+                "description": description,
+                "declarative": (name == "rec-skills").then_some(skills),
+            },
+        }))?;
+        let route = AgentRoute::new(AgentRef::new(namespace, name), Arc::new(agent))?;
+        self.routes.upsert_route(route);
+        Ok(())
+    }
+
+    /// Deletes an agent.
+    pub fn delete_agent(&self, namespace: &str, name: &str) {
+        self.routes.remove_route(&AgentRef::new(namespace, name));
+    }
+
+    /// What happens before the n-th call of a case, besides calls: the recordings of agents' lives do not hold it.
+    ///
+    /// # Errors
+    /// When a lifecycle case has a call that is not known here.
+    pub async fn step(&self, case: &str, call: usize) -> Result<()> {
+        match (case, call) {
+            ("lifecycle/create-update-delete", 1) => self.apply_agent("kagent", "rec-life", "one")?,
+            ("lifecycle/create-update-delete", 2) => self.apply_agent("kagent", "rec-life", "two")?,
+            ("lifecycle/create-update-delete", 3) => self.delete_agent("kagent", "rec-life"),
+            ("lifecycle/delete-during-stream", 1) => self.delete_agent("kagent", "rec-a"),
+            ("lifecycle/delete-during-stream", 2) => self.apply_agent("kagent", "rec-a", "Recording agent A")?,
+            ("lifecycle/update-during-stream", 1) => self.apply_agent("kagent", "rec-a", "changed")?,
+            (
+                "lifecycle/update-during-stream" | "lifecycle/create-update-delete" | "lifecycle/delete-during-stream",
+                0,
+            ) => {}
+            (case, call) if case.starts_with("lifecycle/") => bail!("{case}: what happens before call {call}?"),
+            _ => {}
+        }
+        Ok(())
+    }
+}
