@@ -27,6 +27,12 @@ pub(crate) fn root() -> Result<PathBuf> {
     Ok(base.join("kagent-rs"))
 }
 
+/// The folder for `what` in the state that `requirements` describe, if it is there already.
+pub(crate) fn find(root: &Path, what: &str, requirements: &[&str]) -> Option<PathBuf> {
+    let dir = folder(root, what, requirements);
+    dir.join(MARKER).is_file().then_some(dir)
+}
+
 /// The folder for `what` in the state that `requirements` describe; `build` fills it when it is not there yet.
 ///
 /// `build` gets the final path, because Python environments contain their own path.
@@ -36,8 +42,7 @@ pub(crate) fn ensure(
     requirements: &[&str],
     build: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
-    let dir = root.join(format!("{what}-{}", content_key(requirements)));
-    if dir.join(MARKER).is_file() {
+    if let Some(dir) = find(root, what, requirements) {
         return Ok(dir);
     }
     fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
@@ -46,9 +51,10 @@ pub(crate) fn ensure(
         say(&format!("waiting for another run that is fetching {what}"));
         lock.lock()?;
     }
-    if dir.join(MARKER).is_file() {
+    if let Some(dir) = find(root, what, requirements) {
         return Ok(dir);
     }
+    let dir = folder(root, what, requirements);
     if dir.exists() {
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove the unfinished {}", dir.display()))?;
     }
@@ -58,6 +64,10 @@ pub(crate) fn ensure(
     fs::write(&unfinished, "")?;
     fs::rename(unfinished, dir.join(MARKER))?;
     Ok(dir)
+}
+
+fn folder(root: &Path, what: &str, requirements: &[&str]) -> PathBuf {
+    root.join(format!("{what}-{}", content_key(requirements)))
 }
 
 fn content_key(requirements: &[&str]) -> String {

@@ -5,7 +5,10 @@ use std::os::unix::process::CommandExt;
 use anyhow::Context;
 use clap::Args;
 
-use crate::process::{self, say};
+use crate::{
+    process::{self, say},
+    provision::python,
+};
 
 /// Arguments of the quickstart.
 #[derive(Args)]
@@ -28,6 +31,10 @@ pub(crate) fn run(args: &QuickstartArgs) -> anyhow::Result<()> {
         .arg(programs.join("quickstart-agent"))
         .arg("--manifests")
         .arg(root.join("examples/quickstart/manifests"));
+    tour.arg("--state").arg(process::target_dir().join("quickstart"));
+    if let Some(adk) = python::find_adk() {
+        tour.arg("--adk").arg(adk);
+    }
     if args.once {
         tour.arg("--once");
     }

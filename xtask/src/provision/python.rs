@@ -45,28 +45,47 @@ pub(crate) fn find_python() -> Result<Python> {
 
 /// The `kagent-adk` program of an environment made from `tests/python/requirements.txt`.
 pub(crate) fn provide_adk(python: &Python) -> Result<PathBuf> {
-    let folder = workspace_root().join("tests/python");
-    let requirements = fs::read_to_string(folder.join("requirements.txt"))?;
-    let constraints = fs::read_to_string(folder.join("constraints.txt"))?;
-    let dir = cache::ensure(
-        &cache::root()?,
-        "adk",
-        &[&python.version, &requirements, &constraints],
-        |dir| {
-            say("fetching kagent-adk and what it needs (once, about 1 GB, a few minutes)");
-            make_venv(python, dir)?;
-            pip_install(
-                dir,
-                &[
-                    "-r",
-                    &folder.join("requirements.txt").to_string_lossy(),
-                    "-c",
-                    &folder.join("constraints.txt").to_string_lossy(),
-                ],
-            )
-        },
-    )?;
+    let requirements = AdkRequirements::read()?;
+    let dir = cache::ensure(&cache::root()?, "adk", &requirements.key(python), |dir| {
+        say("fetching kagent-adk and what it needs (once, about 1 GB, a few minutes)");
+        make_venv(python, dir)?;
+        let path = |name: &str| AdkRequirements::folder().join(name).display().to_string();
+        pip_install(dir, &["-r", &path("requirements.txt"), "-c", &path("constraints.txt")])
+    })?;
     Ok(dir.join("bin/kagent-adk"))
+}
+
+/// The `kagent-adk` program that an earlier [`provide_adk`] made.
+pub(crate) fn find_adk() -> Option<PathBuf> {
+    let python = find_python().ok()?;
+    let requirements = AdkRequirements::read().ok()?;
+    let dir = cache::find(&cache::root().ok()?, "adk", &requirements.key(&python))?;
+    Some(dir.join("bin/kagent-adk"))
+}
+
+/// What is asked for, and the versions that were seen working together.
+struct AdkRequirements {
+    requirements: String,
+    constraints: String,
+}
+
+impl AdkRequirements {
+    fn folder() -> PathBuf {
+        workspace_root().join("tests/python")
+    }
+
+    fn read() -> Result<Self> {
+        let read =
+            |name: &str| fs::read_to_string(Self::folder().join(name)).with_context(|| format!("cannot read {name}"));
+        Ok(Self {
+            requirements: read("requirements.txt")?,
+            constraints: read("constraints.txt")?,
+        })
+    }
+
+    fn key<'a>(&'a self, python: &'a Python) -> [&'a str; 3] {
+        [&python.version, &self.requirements, &self.constraints]
+    }
 }
 
 /// Makes an empty environment in `dir`.

@@ -12,7 +12,14 @@ use crate::process;
 
 /// Checks the dependency graph that cargo resolved.
 pub(super) fn check() -> Result<Vec<Finding>> {
-    let all = ["--workspace", "--all-features", "--target", "all", "-e", "normal,build,dev"];
+    let all = [
+        "--workspace",
+        "--all-features",
+        "--target",
+        "all",
+        "-e",
+        "normal,build,dev",
+    ];
     let graph = process::read(
         process::cargo()
             .arg("tree")
