@@ -117,7 +117,13 @@ fn build_hash(agent: &ResolvedAgent, files: &ConfigFiles) -> String {
             for tool in &declarative.mcp_tools {
                 secrets.extend(&tool.secret_hash);
             }
-            hash::config_hash(&[files.config.as_bytes(), files.card.as_bytes(), &secrets, sandbox, skills])
+            hash::config_hash(&[
+                files.config.as_bytes(),
+                files.card.as_bytes(),
+                &secrets,
+                sandbox,
+                skills,
+            ])
         }
         Workload::Byo(byo) if byo.mounts_config => {
             hash::config_hash(&[files.config.as_bytes(), files.card.as_bytes(), sandbox, skills])

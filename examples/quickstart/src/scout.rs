@@ -159,10 +159,7 @@ fn build_report(shown: &str, root: &Path, survey: &Survey) -> Vec<String> {
 /// The first word of the text that is a folder below `root`.
 fn find_folder(root: &Path, text: &str) -> Option<PathBuf> {
     text.split_whitespace()
-        .map(|word| {
-            word.trim_matches(|char: char| "\"'`?!,;:()".contains(char))
-                .trim_end_matches('.')
-        })
+        .map(|word| word.trim_matches(|char: char| "\"'`?!,;:()".contains(char)))
         .filter(|word| !word.is_empty())
         .filter_map(|word| root.join(word).canonicalize().ok())
         .find(|path| path.is_dir() && path.starts_with(root))

@@ -136,7 +136,7 @@ pub fn put_event(out: &mut BytesMut, id: std::fmt::Arguments<'_>, data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{arbitrary::any, collection, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -200,7 +200,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_survived(bytes in collection::vec(any::<u8>(), 0..200)) {
             parse(&[&bytes]);
         }
     }

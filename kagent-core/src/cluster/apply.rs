@@ -131,7 +131,9 @@ impl<'a> Writer<'a> {
                     uid: uid.clone(),
                 },
             }),
-            _ => Err(Error::internal("an Agent from the API server has no namespace, name or uid")),
+            _ => Err(Error::internal(
+                "an Agent from the API server has no namespace, name or uid",
+            )),
         }
     }
 

@@ -39,13 +39,7 @@ pub(super) struct Cache {
 
 impl Cache {
     /// Starts the watches of one kind.
-    pub(super) fn start<K>(
-        &self,
-        name: &'static str,
-        kind: ObjectKind,
-        labels: Option<&str>,
-        tasks: &Tasks,
-    ) -> Store<K>
+    pub(super) fn start<K>(&self, name: &'static str, kind: ObjectKind, labels: Option<&str>, tasks: &Tasks) -> Store<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
         K: Send + Sync + 'static,

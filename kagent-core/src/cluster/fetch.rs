@@ -87,9 +87,7 @@ async fn read_namespace(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Fet
     let api: Api<Namespace> = Api::all(cluster.client.clone());
     match answer(key, api.get_opt(&key.name)).await {
         Ok(namespace) => Ok(namespace.map(|it| FetchedObject::Namespace(Arc::new(it)))),
-        Err(error) if error.kind() == crate::error::ErrorKind::Forbidden => {
-            Ok(Some(FetchedObject::ForbiddenNamespace))
-        }
+        Err(error) if error.kind() == crate::error::ErrorKind::Forbidden => Ok(Some(FetchedObject::ForbiddenNamespace)),
         Err(error) => Err(error),
     }
 }

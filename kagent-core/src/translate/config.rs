@@ -1,8 +1,6 @@
 //! From a resolved agent to the content of `config.json`. A pure mapping: everything was decided in `validate`.
 
-use kagent_api::adk::{
-    AgentConfig, Embedding, HttpTool, HttpToolParams, Memory, Model, SseTool, SseToolParams,
-};
+use kagent_api::adk::{AgentConfig, Embedding, HttpTool, HttpToolParams, Memory, Model, SseTool, SseToolParams};
 
 use super::resolved::{McpProtocol, ResolvedDeclarative, ResolvedMcpTool, ResolvedMemory};
 

@@ -124,7 +124,10 @@ mod tests {
         let through = |url: &str| through_proxy(&proxy, url).expect("URL");
         assert_eq!(
             through("http://weather.tools:9000/mcp/v1?tenant=a"),
-            ("http://gateway.kagent:8080/mcp/v1".to_owned(), "weather.tools".to_owned())
+            (
+                "http://gateway.kagent:8080/mcp/v1".to_owned(),
+                "weather.tools".to_owned()
+            )
         );
         assert_eq!(through("http://peer.ns:8080").0, "http://gateway.kagent:8080");
         assert_eq!(through("http://peer.ns:8080/").0, "http://gateway.kagent:8080/");

@@ -10,8 +10,8 @@ use kagent_api::{
 use super::{
     fetched::{Fetched, ObjectKey, ObjectKind},
     hash::{from_hex, secret_hash},
-    references::list_model_secrets,
     pod::resolve_tls,
+    references::list_model_secrets,
     resolved::{PodNeeds, ResolvedModel},
     validate::Problem,
 };
@@ -22,7 +22,11 @@ use super::{
 /// When it does not exist, lacks what its provider needs, or its provider is not supported.
 pub(super) fn resolve_model(fetched: &Fetched, namespace: &str, name: &str) -> Result<ResolvedModel, Problem> {
     let Some(config) = fetched.find_model_config(namespace, name) else {
-        return Err(Problem::missing(&ObjectKey::new(ObjectKind::ModelConfig, namespace, name)));
+        return Err(Problem::missing(&ObjectKey::new(
+            ObjectKind::ModelConfig,
+            namespace,
+            name,
+        )));
     };
     let mut needs = PodNeeds::default();
     let base = build_base(&config.spec, &mut needs);
@@ -46,7 +50,9 @@ pub(super) fn resolve_model(fetched: &Fetched, namespace: &str, name: &str) -> R
 /// the status of its models would be rolled twice, and at random (recordings/rendered, surprise 1).
 fn hash_secrets(config: &ModelConfig, namespace: &str, fetched: &Fetched) -> Vec<u8> {
     let secrets = list_model_secrets(config);
-    let found = secrets.iter().filter_map(|key| fetched.find_secret(namespace, &key.name));
+    let found = secrets
+        .iter()
+        .filter_map(|key| fetched.find_secret(namespace, &key.name));
     from_hex(&secret_hash(found)).unwrap_or_default()
 }
 

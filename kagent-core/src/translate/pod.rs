@@ -1,8 +1,6 @@
 //! TLS settings and Secret references in the pod: what models and tools have in common there.
 
-use k8s_openapi::api::core::v1::{
-    EnvVar, EnvVarSource, SecretKeySelector, SecretVolumeSource, Volume, VolumeMount,
-};
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector, SecretVolumeSource, Volume, VolumeMount};
 use kagent_api::{adk::Tls, v1alpha2::TlsConfig};
 use sha2::{Digest, Sha256};
 

@@ -53,11 +53,15 @@ pub(super) fn read_value(fetched: &Fetched, namespace: &str, source: &ValueSourc
     let key = source_key(namespace, source);
     let (name, entry) = (&source.name, &source.key);
     let value = if key.kind == ObjectKind::Secret {
-        let secret = fetched.find_secret(namespace, name).ok_or_else(|| not_found(&key.kind, namespace, name))?;
+        let secret = fetched
+            .find_secret(namespace, name)
+            .ok_or_else(|| not_found(&key.kind, namespace, name))?;
         let value = secret.data.as_ref().and_then(|data| data.get(entry));
         value.map(|value| String::from_utf8_lossy(&value.0).into_owned())
     } else {
-        let map = fetched.find_config_map(namespace, name).ok_or_else(|| not_found(&key.kind, namespace, name))?;
+        let map = fetched
+            .find_config_map(namespace, name)
+            .ok_or_else(|| not_found(&key.kind, namespace, name))?;
         map.data.as_ref().and_then(|data| data.get(entry)).cloned()
     };
     value.ok_or_else(|| format!("key {entry} not found in {} {namespace}/{name}", key.kind))

@@ -31,7 +31,11 @@ fn rewrite(text: &str) -> Option<String> {
         decimal_exponent(suffix)?;
         write_decimal(mantissa, exponent - places)?
     };
-    Some(if negative && body != "0" { format!("-{body}") } else { body })
+    Some(if negative && body != "0" {
+        format!("-{body}")
+    } else {
+        body
+    })
 }
 
 fn decimal_exponent(suffix: &str) -> Option<i32> {

@@ -24,7 +24,10 @@ pub fn list_references(agent: &Agent, options: &TranslateOptions) -> Vec<ObjectK
     if let Some(memory) = &declarative.memory {
         add(ObjectKind::ModelConfig, namespace, &memory.model_config);
     }
-    let compaction = declarative.context.as_ref().and_then(|context| context.compaction.as_ref());
+    let compaction = declarative
+        .context
+        .as_ref()
+        .and_then(|context| context.compaction.as_ref());
     if let Some(summarizer) = compaction.and_then(|compaction| compaction.summarizer.as_ref()) {
         let name = summarizer.model_config.as_deref().unwrap_or_default();
         if !name.is_empty() {
@@ -35,7 +38,11 @@ pub fn list_references(agent: &Agent, options: &TranslateOptions) -> Vec<ObjectK
         references.push(source_key(namespace, source));
     }
     let templates = declarative.prompt_template.as_ref();
-    for source in templates.and_then(|template| template.data_sources.as_ref()).into_iter().flatten() {
+    for source in templates
+        .and_then(|template| template.data_sources.as_ref())
+        .into_iter()
+        .flatten()
+    {
         references.push(ObjectKey::new(ObjectKind::ConfigMap, namespace, &source.reference.name));
     }
     for tool in declarative.tools() {
@@ -96,12 +103,20 @@ pub(super) fn list_agent_tools(agent: &Agent) -> Vec<(String, String)> {
     tools
         .filter(|tool| tool.mcp_server.is_none())
         .filter_map(|tool| tool.agent.as_ref())
-        .map(|target| (own_or(target.namespace.as_deref(), namespace).to_owned(), target.name.clone()))
+        .map(|target| {
+            (
+                own_or(target.namespace.as_deref(), namespace).to_owned(),
+                target.name.clone(),
+            )
+        })
         .collect()
 }
 
 fn add_tool(namespace: &str, tool: &Tool, references: &mut Vec<ObjectKey>) {
-    references.extend(list_header_sources(namespace, tool.headers_from.as_deref().unwrap_or_default()));
+    references.extend(list_header_sources(
+        namespace,
+        tool.headers_from.as_deref().unwrap_or_default(),
+    ));
     if let Some(server) = &tool.mcp_server {
         let kind = match server_kind(server) {
             Some(ServerKind::McpServer) => ObjectKind::McpServer,

@@ -126,7 +126,11 @@ pub(super) fn resolve_skills(input: SkillsInput) -> Result<Option<ResolvedSkills
     };
     for git in &input.git_refs {
         let sub_path = check_sub_path(&git.path)?;
-        let reference = if git.reference.is_empty() { "main" } else { &git.reference };
+        let reference = if git.reference.is_empty() {
+            "main"
+        } else {
+            &git.reference
+        };
         config.git_refs.push(GitSkill {
             url: git.url.clone(),
             reference: reference.to_owned(),

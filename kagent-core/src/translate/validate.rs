@@ -150,7 +150,10 @@ fn resolve(
     let (workload, shared) = match spec.agent_type() {
         AgentType::Declarative => {
             let Some(declarative) = &spec.declarative else {
-                problems.push(Problem::new("spec.declarative", "declarative must be specified if type is Declarative"));
+                problems.push(Problem::new(
+                    "spec.declarative",
+                    "declarative must be specified if type is Declarative",
+                ));
                 return None;
             };
             across_namespaces::check(agent, declarative, fetched, options, problems);
@@ -219,10 +222,17 @@ fn resolve(
     })
 }
 
-fn resolve_byo(deployment: &ByoDeploymentSpec, mounts_config: bool, problems: &mut Vec<Problem>) -> Option<ByoContainer> {
+fn resolve_byo(
+    deployment: &ByoDeploymentSpec,
+    mounts_config: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<ByoContainer> {
     let image = deployment.image.clone().unwrap_or_default();
     if image.is_empty() {
-        problems.push(Problem::new("spec.byo.deployment.image", "image is required for BYO deployment"));
+        problems.push(Problem::new(
+            "spec.byo.deployment.image",
+            "image is required for BYO deployment",
+        ));
         return None;
     }
     let command = deployment.cmd.clone().filter(|command| !command.is_empty());

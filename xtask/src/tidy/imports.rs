@@ -73,6 +73,7 @@ fn is_below(path: &str, top: &str) -> bool {
 /// The `use` lines at the top: std, then external crates, then ours, each group once and apart by an empty line.
 fn check_groups(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut own_modules = Vec::new();
     let mut last: Option<(u8, bool)> = None;
     let mut inside = false;
     for (line, code) in source.lines_without_tests() {
@@ -88,6 +89,9 @@ fn check_groups(source: &Source<'_>) -> Vec<Finding> {
             continue;
         }
         let Some(path) = code.strip_prefix("use ") else {
+            if let Some((_, module)) = code.trim_end_matches(';').rsplit_once("mod ") {
+                own_modules.push(module);
+            }
             if !code.starts_with('#') {
                 // `pub use`, `mod` and items end the block.
                 last = None;
@@ -95,7 +99,7 @@ fn check_groups(source: &Source<'_>) -> Vec<Finding> {
             continue;
         };
         inside = !code.contains(';');
-        let group = group_of(path);
+        let group = group_of(path, &own_modules);
         if let Some((previous, apart)) = last {
             if group < previous {
                 let text = "imports out of order: std, then external crates, then ours";
@@ -110,7 +114,7 @@ fn check_groups(source: &Source<'_>) -> Vec<Finding> {
     findings
 }
 
-fn group_of(path: &str) -> u8 {
+fn group_of(path: &str, own_modules: &[&str]) -> u8 {
     let first = path
         .trim_start_matches("::")
         .split([':', ';', ' '])
@@ -119,6 +123,7 @@ fn group_of(path: &str) -> u8 {
     match first {
         "std" | "core" | "alloc" => 0,
         "crate" | "super" | "self" => 2,
+        first if own_modules.contains(&first) => 2,
         _ => 1,
     }
 }
@@ -198,6 +203,8 @@ mod tests {
     fn groups_are_in_order_and_apart() {
         let good = "use std::fmt;\n\nuse serde::Serialize;\n\nuse crate::error::Error;\n";
         assert_eq!(texts("xtask/src/a.rs", good), Vec::<String>::new());
+        let own = "mod part;\n\nuse crate::error::Error;\nuse part::Part;\n";
+        assert_eq!(texts("xtask/src/a.rs", own), Vec::<String>::new());
         let together = "use std::fmt;\nuse serde::Serialize;\n";
         assert!(texts("xtask/src/a.rs", together)[0].contains("empty line"));
         let mixed = "use serde::Serialize;\n\nuse std::fmt;\n";

@@ -1,7 +1,7 @@
 //! The rules as data: which module may import which, what stays out where, limits and names.
 
 /// Modules that every module of kagent-core may import.
-pub(super) const FOUNDATION: [&str; 6] = ["api", "clock", "error", "ident", "resolve", "tasks"];
+pub(super) const FOUNDATION: [&str; 7] = ["api", "clock", "error", "gocompat", "ident", "resolve", "tasks"];
 
 /// A module of kagent-core and what it may import besides itself, [`FOUNDATION`] and the crate's re-exports.
 pub(super) struct ModuleRule {
@@ -63,6 +63,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     rule("clock", &[], &[]),
     rule("tasks", &[], &[]),
     rule("resolve", &[], &[]),
+    rule("gocompat", &[], &[]),
     rule("card", &[], PURE),
     rule("translate", &[], PURE),
     rule("store", &[], NO_HTTP),
@@ -71,8 +72,8 @@ pub(super) const MODULES: &[ModuleRule] = &[
     rule("leader", &[], NO_ENGINE),
     rule("transport", &[], NO_ENGINE),
     rule("auth", &[], NO_ENGINE),
-    rule("cluster", &[], NO_ENGINE),
-    rule("a2a", &["registry"], NO_ENGINE),
+    rule("cluster", &["translate"], NO_ENGINE),
+    rule("a2a", &["auth", "registry", "transport"], NO_ENGINE),
     rule(
         "service",
         &["auth", "card", "cluster", "registry", "store", "translate"],

@@ -20,7 +20,7 @@ impl<'a> Source<'a> {
             .iter()
             .enumerate()
             .position(|(index, line)| {
-                line.trim() == "#[cfg(test)]" && lines.get(index + 1).is_some_and(|next| next.starts_with("mod "))
+                is_test_only(line) && lines.get(index + 1).is_some_and(|next| next.starts_with("mod "))
             })
             .map_or(lines.len() + 1, |index| index + 1);
         Self {
@@ -71,6 +71,11 @@ impl<'a> Source<'a> {
         }
         found
     }
+}
+
+/// Whether the line is a `#[cfg(…)]` that asks for `test`; feature names are blanked literals.
+fn is_test_only(line: &str) -> bool {
+    line.starts_with("#[cfg(") && line.split(|char| !is_continue(char)).any(|word| word == "test")
 }
 
 /// Reads one path, with its group if it has one, into `names`. Returns where it ends.
@@ -262,7 +267,10 @@ mod tests {
 
     #[test]
     fn paths_in_tests_do_not_count() {
-        let source = Source::parse("x.rs", "use a::b;\n\n#[cfg(test)]\nmod tests {\n    use c::d;\n}\n");
+        let source = Source::parse(
+            "x.rs",
+            "use a::b;\n\n#[cfg(all(test, feature = \"x\"))]\nmod tests {\n    use c::d;\n}\n",
+        );
         assert_eq!(source.paths(), [(1, "a::b".to_owned())]);
         assert_eq!(source.tests_from, 3);
     }

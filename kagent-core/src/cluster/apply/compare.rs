@@ -111,7 +111,12 @@ mod tests {
     #[test]
     fn changed_missing_and_additional_elements_are_differences() {
         let live = json!({"a": [1, 2], "b": "x"});
-        for desired in [json!({"b": "y"}), json!({"c": 1}), json!({"a": [1]}), json!({"a": [2, 1]})] {
+        for desired in [
+            json!({"b": "y"}),
+            json!({"c": 1}),
+            json!({"a": [1]}),
+            json!({"a": [2, 1]}),
+        ] {
             assert!(!is_subset(&desired, &live), "{desired} was taken for applied");
         }
     }

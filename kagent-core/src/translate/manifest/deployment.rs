@@ -191,7 +191,14 @@ fn build_runtime_container(
             if agent.sandbox.is_some() { "-full" } else { "" },
         ),
     };
-    let args = ["--host", &options.default_agent_bind_host, "--port", "8080", "--filepath", "/config"];
+    let args = [
+        "--host",
+        &options.default_agent_bind_host,
+        "--port",
+        "8080",
+        "--filepath",
+        "/config",
+    ];
     Container {
         image: Some(format!("{registry}/{repository}:{}{suffix}", options.image_tag)),
         args: Some(args.map(str::to_owned).to_vec()),

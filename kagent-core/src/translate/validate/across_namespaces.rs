@@ -103,7 +103,9 @@ fn check_allowed(
             matches_namespace(selector, source, fetched)?
         }
         Some(FromNamespaces::Other(other)) => {
-            return Err(format!("{kind} {target}/{name}: unknown allowedNamespaces.from {other:?}"));
+            return Err(format!(
+                "{kind} {target}/{name}: unknown allowedNamespaces.from {other:?}"
+            ));
         }
     };
     if admits {
@@ -125,5 +127,11 @@ fn matches_namespace(selector: &LabelSelector, namespace: &str, fetched: &Fetche
         return Err(format!("Namespace {namespace:?} not found"));
     };
     let selector = Selector::try_from(selector.clone()).map_err(|error| format!("invalid selector: {error}"))?;
-    Ok(selector.matches(found.metadata.labels.as_ref().unwrap_or(&std::collections::BTreeMap::new())))
+    Ok(selector.matches(
+        found
+            .metadata
+            .labels
+            .as_ref()
+            .unwrap_or(&std::collections::BTreeMap::new()),
+    ))
 }

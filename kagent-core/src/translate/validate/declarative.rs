@@ -31,7 +31,10 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<ResolvedDeclarative> {
     if let DeclarativeRuntime::Other(other) = spec.runtime() {
-        problems.push(Problem::new("spec.declarative.runtime", format!("unknown runtime: {other}")));
+        problems.push(Problem::new(
+            "spec.declarative.runtime",
+            format!("unknown runtime: {other}"),
+        ));
     }
     let mut model_of = |name: &str, field: &str| match resolve_model(fetched, namespace, name) {
         Ok(model) => Some(model),

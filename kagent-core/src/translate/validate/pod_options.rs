@@ -1,9 +1,6 @@
 //! The pod settings of the spec in the form that rendering wants. Decides nothing.
 
-use k8s_openapi::{
-    api::core::v1::ResourceRequirements,
-    apimachinery::pkg::api::resource::Quantity,
-};
+use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 use kagent_api::v1alpha2::SharedDeploymentSpec;
 
 use super::super::{quantity::canonical, resolved::PodOptions};
