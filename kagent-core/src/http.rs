@@ -4,8 +4,12 @@
 //! The OpenAPI document comes from the same routers, without a state: [`openapi`].
 
 pub mod a2a;
+mod agent_body;
+mod agent_views;
+pub mod agents;
 pub mod events;
 pub mod meta;
+pub mod namespaces;
 pub mod proxy;
 pub mod sessions;
 pub mod state;
@@ -34,6 +38,8 @@ struct Api;
 fn rest() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Api::openapi())
         .merge(meta::router())
+        .merge(namespaces::router())
+        .merge(agents::router())
         .merge(sessions::router())
         .merge(events::router())
         .merge(tasks::router())

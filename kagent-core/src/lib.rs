@@ -13,6 +13,7 @@
 //! | [`leader`] | who may write to the cluster | – |
 //! | [`transport`] | requests to other clusters | – |
 //! | [`auth`] | who is asking, and whether they may | – |
+//! | `http`, `service`, `web` | the REST API, what it means, and the plumbing around it | `http` |
 //! | `runtime` | what binaries need around the library | `runtime` |
 //! | `standalone` | manifests of a directory as local processes | `standalone` |
 

@@ -4,7 +4,10 @@
 //! Error texts begin with the words that the Go controller uses (UIs show them). Causes inside the server are kept for
 //! the log only.
 
+pub mod agents;
 pub mod events;
+mod names;
+pub mod namespaces;
 pub mod sessions;
 pub mod tasks;
 

@@ -1,7 +1,9 @@
 //! Bodies of the REST API, one file per resource. They are joined to records and objects by `From` impls in the server.
 
+pub mod agents;
 pub mod events;
 pub mod meta;
+pub mod namespaces;
 pub mod sessions;
 pub mod tasks;
 

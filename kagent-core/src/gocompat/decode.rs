@@ -56,6 +56,18 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A boolean field.
+    ///
+    /// # Errors
+    /// When it is something else; `go_type` is the Go type to name then.
+    pub fn bool(&self, name: &str, go_type: &str) -> Result<Option<bool>, String> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Json::Bool(value)) => Ok(Some(*value)),
+            Some(other) => Err(self.mismatch(name, other, go_type)),
+        }
+    }
+
     /// A field that is itself a struct.
     ///
     /// # Errors

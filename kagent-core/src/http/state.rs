@@ -9,8 +9,10 @@ use crate::{
     a2a::Relay,
     auth::{Authenticator, Authorizer},
     card::AgentCardTranslator,
+    cluster::Cluster,
     registry::RouteRegistry,
     store::Store,
+    translate::TranslateOptions,
     web::{AuthState, body::BodyLimit},
 };
 
@@ -52,6 +54,10 @@ pub struct AppState {
     pub authenticator: Arc<dyn Authenticator>,
     /// Tells whether they may.
     pub authorizer: Arc<dyn Authorizer>,
+    /// The Kubernetes side: caches and client.
+    pub cluster: Cluster,
+    /// What the operator decided about all agents; new ones are checked against it.
+    pub options: Arc<TranslateOptions>,
     /// Which agent is where.
     pub routes: Arc<dyn RouteRegistry>,
     /// Makes agents' cards.
