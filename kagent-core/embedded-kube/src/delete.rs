@@ -1,8 +1,13 @@
-//! Deletion: finalizers, preconditions, propagation, whole collections; and what goes with an owner or a namespace.
+//! Deletion: finalizers, preconditions, propagation, whole collections.
 
-use std::{collections::HashSet, sync::Arc};
+mod namespaces;
+mod owners;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+
+use self::owners::{has_finalizer, owner_references};
 
 use crate::{
     core::{Core, Target},
@@ -161,7 +166,7 @@ impl Core {
     }
 
     /// Removes an object or marks it for deletion; the object if it stays for now.
-    fn begin_deletion(
+    pub(super) fn begin_deletion(
         &self,
         resource: &Resource,
         object: &Object,
@@ -249,7 +254,7 @@ impl Core {
     }
 
     /// Takes a finalizer off and removes the object if it was the last one.
-    fn drop_finalizer(&self, resource: &Resource, key: &ObjectKey, finalizer: &str) {
+    pub(super) fn drop_finalizer(&self, resource: &Resource, key: &ObjectKey, finalizer: &str) {
         while let Some(object) = self.storage.find(&resource.id(), key) {
             let mut value = object.value.clone();
             if let Some(finalizers) = value["metadata"]["finalizers"].as_array_mut() {
@@ -266,7 +271,7 @@ impl Core {
         }
     }
 
-    fn remove_quietly(&self, resource: &Resource, key: &ObjectKey) {
+    pub(super) fn remove_quietly(&self, resource: &Resource, key: &ObjectKey) {
         while let Some(object) = self.storage.find(&resource.id(), key) {
             match self.remove_and_collect(resource, &object) {
                 Err(Refused::Unexpected) => {}
@@ -311,190 +316,6 @@ impl Core {
         self.storage.update_registry(|registry| registry.remove(&id));
         self.storage.forget(&id);
     }
-
-    // --- owners and dependents
-
-    fn dependents(&self, uid: &str) -> Vec<(ResourceId, Arc<Object>)> {
-        if uid.is_empty() {
-            return Vec::new();
-        }
-        self.storage.select(|_, object| {
-            object.value["metadata"]["ownerReferences"]
-                .as_array()
-                .is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == uid))
-        })
-    }
-
-    /// Deletes what was owned by `uid`, unless another owner of it is still there.
-    fn collect_dependents(&self, uid: &str) {
-        for (id, dependent) in self.dependents(uid) {
-            if self.has_live_owner(&dependent.value) {
-                self.drop_owner(&id, &dependent, uid);
-            } else {
-                self.delete_dependent(&id, &dependent, Propagation::Background);
-            }
-        }
-    }
-
-    fn delete_dependent(&self, id: &ResourceId, dependent: &Object, policy: Propagation) {
-        let Some(resource) = self.registry().find(id).cloned() else {
-            return;
-        };
-        let key = ObjectKey::of(&dependent.value);
-        while let Some(object) = self.storage.find(id, &key) {
-            if object.uid() != dependent.uid() {
-                return;
-            }
-            match self.begin_deletion(&resource, &object, Some(policy)) {
-                Err(Refused::Unexpected) => {}
-                Err(Refused::Failed(error)) => {
-                    tracing::error!(error = %error, resource = %resource.qualified(), object.name = %key.name, "a dependent could not be deleted");
-                    return;
-                }
-                _ => return,
-            }
-        }
-    }
-
-    fn release_dependents(&self, owner: &Object) {
-        for (id, dependent) in self.dependents(owner.uid()) {
-            self.drop_owner(&id, &dependent, owner.uid());
-        }
-    }
-
-    /// Takes one owner off an object.
-    fn drop_owner(&self, id: &ResourceId, dependent: &Object, uid: &str) {
-        let Some(resource) = self.registry().find(id).cloned() else {
-            return;
-        };
-        let key = ObjectKey::of(&dependent.value);
-        while let Some(object) = self.storage.find(id, &key) {
-            let mut value = object.value.clone();
-            let Some(owners) = value["metadata"]["ownerReferences"].as_array_mut() else {
-                return;
-            };
-            owners.retain(|owner| owner["uid"] != uid);
-            if owners.is_empty()
-                && let Some(fields) = value["metadata"].as_object_mut()
-            {
-                fields.shift_remove("ownerReferences");
-            }
-            match self.storage.put(&resource, value, Expect::Revision(object.revision)) {
-                Err(Refused::Unexpected) => {}
-                _ => return,
-            }
-        }
-    }
-
-    /// Whether an owner of the object exists. One whose kind is not served counts as existing: nobody can know.
-    fn has_live_owner(&self, object: &Value) -> bool {
-        let registry = self.registry();
-        let namespace = text(object, &["metadata", "namespace"]);
-        owner_references(object).iter().any(|owner| {
-            let Some(resource) = registry.find_kind(text(owner, &["apiVersion"]), text(owner, &["kind"])) else {
-                return true;
-            };
-            let namespace = if resource.namespaced { namespace } else { "" };
-            let key = ObjectKey::new(namespace, text(owner, &["name"]));
-            self.storage
-                .find(&resource.id(), &key)
-                .is_some_and(|found| found.uid() == text(owner, &["uid"]))
-        })
-    }
-
-    /// Deletes an object that was just written if all owners it names are gone.
-    pub(crate) fn collect_if_orphan(&self, resource: &Resource, object: &Object) {
-        if self.collects_garbage && !owner_references(&object.value).is_empty() && !self.has_live_owner(&object.value) {
-            self.delete_dependent(&resource.id(), object, Propagation::Background);
-        }
-    }
-
-    /// Deletes all objects whose owners are gone, which a crash may have left behind.
-    pub(crate) fn collect_orphans(&self) {
-        if !self.collects_garbage {
-            return;
-        }
-        let owned = self
-            .storage
-            .select(|_, object| !owner_references(&object.value).is_empty());
-        for (id, object) in owned {
-            if !self.has_live_owner(&object.value) {
-                self.delete_dependent(&id, &object, Propagation::Background);
-            }
-        }
-    }
-
-    /// An owner in foreground deletion may have waited for this object.
-    fn resume_owners(&self, object: &Value) {
-        let registry = self.registry();
-        let namespace = text(object, &["metadata", "namespace"]);
-        for owner in owner_references(object) {
-            let Some(resource) = registry.find_kind(text(owner, &["apiVersion"]), text(owner, &["kind"])) else {
-                continue;
-            };
-            let namespace = if resource.namespaced { namespace } else { "" };
-            let key = ObjectKey::new(namespace, text(owner, &["name"]));
-            if let Some(found) = self.storage.find(&resource.id(), &key)
-                && found.uid() == text(owner, &["uid"])
-                && found.value["metadata"]["deletionTimestamp"].is_string()
-                && has_finalizer(&found.value, FOREGROUND)
-                && self.dependents(found.uid()).is_empty()
-            {
-                self.drop_finalizer(resource, &key, FOREGROUND);
-            }
-        }
-    }
-
-    // --- namespaces
-
-    fn contents(&self, namespace: &str) -> Vec<(ResourceId, Arc<Object>)> {
-        self.storage
-            .select(|_, object| text(&object.value, &["metadata", "namespace"]) == namespace)
-    }
-
-    fn is_namespace_empty(&self, namespace: &str) -> bool {
-        self.contents(namespace).is_empty()
-    }
-
-    fn empty_namespace(&self, namespace: &str) {
-        let mut seen = HashSet::new();
-        for (id, object) in self.contents(namespace) {
-            if seen.insert((id.clone(), ObjectKey::of(&object.value))) {
-                self.delete_dependent(&id, &object, Propagation::Background);
-            }
-        }
-    }
-
-    /// A terminating namespace may have waited for its last object.
-    fn resume_namespace(&self, namespace: &str) {
-        let id = ResourceId {
-            group: String::new(),
-            plural: "namespaces".to_owned(),
-        };
-        let key = ObjectKey::new("", namespace);
-        let Some(resource) = self.registry().find(&id).cloned() else {
-            return;
-        };
-        if let Some(object) = self.storage.find(&id, &key)
-            && object.value["metadata"]["deletionTimestamp"].is_string()
-            && !metadata::has_finalizers(&object.value)
-            && self.is_namespace_empty(namespace)
-        {
-            self.remove_quietly(&resource, &key);
-        }
-    }
-}
-
-fn owner_references(object: &Value) -> &[Value] {
-    object["metadata"]["ownerReferences"]
-        .as_array()
-        .map_or(&[], Vec::as_slice)
-}
-
-fn has_finalizer(object: &Value, finalizer: &str) -> bool {
-    object["metadata"]["finalizers"]
-        .as_array()
-        .is_some_and(|finalizers| finalizers.iter().any(|one| one == finalizer))
 }
 
 /// The policy that the object's own finalizers ask for.

@@ -107,22 +107,6 @@ impl FieldSet {
         set
     }
 
-    /// Takes a whole branch out.
-    pub(crate) fn without(mut self, path: &[&str]) -> Self {
-        match path {
-            [] => {}
-            [last] => {
-                self.children.remove(*last);
-            }
-            [first, rest @ ..] => {
-                if let Some(child) = self.children.remove(*first) {
-                    self.insert((*first).to_owned(), child.without(rest));
-                }
-            }
-        }
-        self
-    }
-
     /// All paths in the form of conflict messages: `.spec.containers[name="a"].image`.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();

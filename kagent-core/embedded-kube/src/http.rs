@@ -11,6 +11,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -40,6 +41,8 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The API server's own limit.
 const MAX_BODY: usize = 3 << 20;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The Kubernetes API as a tower service. Cheap to clone; all clones share the objects.
 #[derive(Clone, Debug)]
@@ -61,13 +64,21 @@ impl ApiService {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let body = match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
+        let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
+        let body = match read.await {
+            Err(_) => {
+                return refuse(&ApiError::new(
+                    408,
+                    "Timeout",
+                    "the body of the request did not arrive in time",
+                ));
+            }
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 let message = format!("Request entity too large: limit is {MAX_BODY}");
                 return refuse(&ApiError::new(413, "RequestEntityTooLarge", message));
             }
-            Err(_) => return refuse(&ApiError::bad_request("the body of the request could not be read")),
+            Ok(Err(_)) => return refuse(&ApiError::bad_request("the body of the request could not be read")),
         };
         self.route(&parts, &body).unwrap_or_else(|error| refuse(&error))
     }

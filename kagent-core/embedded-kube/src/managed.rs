@@ -186,7 +186,8 @@ pub(crate) fn track_update(schema: &Schema, live: Option<&Value>, new: &mut Valu
     store(new, &list);
 }
 
-/// Server-side apply: the object that results from laying `config` over `live`.
+/// Server-side apply: the object that results from laying `config` over `live`. `has_status` says whether the kind
+/// keeps its status apart.
 ///
 /// # Errors
 /// 409 with the API server's message if fields are owned by others with another value and `force` is not set.
@@ -195,20 +196,23 @@ pub(crate) fn apply(
     live: Option<&Value>,
     config: &Value,
     writer: &Writer<'_>,
+    has_status: bool,
     force: bool,
 ) -> ApiResult<Value> {
     let mut config_part = owned_part(config);
-    let skipped = if writer.subresource == "status" {
-        &["spec", "metadata"][..]
-    } else {
-        &["status"][..]
-    };
+    // What the endpoint does not write is not laid over the object, and nobody loses or gains it.
+    if let Some(fields) = config_part.as_object_mut() {
+        match (writer.subresource, has_status) {
+            ("status", _) => fields.retain(|name, _| name == "status"),
+            (_, true) => {
+                fields.shift_remove("status");
+            }
+            _ => {}
+        }
+    }
     drop_nulls(&mut config_part);
     let mut declared = declared_fields(Some(schema), &config_part);
     declared.member = false;
-    for name in skipped {
-        declared = declared.without(&[&format!("f:{name}")]);
-    }
     let mut list = live.map(entries).unwrap_or_default();
     if let Some(live) = live
         && list.is_empty()

@@ -4,25 +4,54 @@ use serde_json::{Value, json};
 
 use crate::status::{ApiError, ApiResult};
 
+/// Nesting and size that a JSON patch may make, as the parser and the body limit allow for sent objects.
+const MAX_DEPTH: usize = 128;
+const MAX_NODES: usize = 1 << 18;
+/// The API server's own limit.
+const MAX_OPERATIONS: usize = 10_000;
+
 /// RFC 6902.
 ///
 /// # Errors
-/// 400 if it is no JSON patch, 422 if it cannot be applied, as a failed `test`.
+/// 400 if it is no JSON patch, 413 if it makes too much, 422 if it cannot be applied, as a failed `test`.
 pub(crate) fn json_patch(live: &Value, patch: &Value) -> ApiResult<Value> {
     let patch: json_patch::Patch = serde_json::from_value(patch.clone())
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    let too_large = |why: &str| ApiError::new(413, "RequestEntityTooLarge", format!("the patch is too large: {why}"));
+    if patch.0.len() > MAX_OPERATIONS {
+        return Err(too_large("it has more than 10000 operations"));
+    }
     let mut object = live.clone();
-    json_patch::patch(&mut object, &patch).map_err(|error| {
-        let mut refused = ApiError::new(
-            422,
-            "Invalid",
-            "the server rejected our request due to an error in our request",
-        );
-        refused.details =
-            Some(json!({ "causes": [{ "reason": "UnexpectedServerResponse", "message": error.to_string() }] }));
-        refused
-    })?;
+    for operation in &patch.0 {
+        json_patch::patch(&mut object, std::slice::from_ref(operation)).map_err(|error| {
+            let mut refused = ApiError::new(
+                422,
+                "Invalid",
+                "the server rejected our request due to an error in our request",
+            );
+            refused.details =
+                Some(json!({ "causes": [{ "reason": "UnexpectedServerResponse", "message": error.to_string() }] }));
+            refused
+        })?;
+        // Copies can double the object each time, and each addition can go one level deeper.
+        let copies = matches!(operation, json_patch::PatchOperation::Copy(_));
+        let deep = operation.path().count() >= MAX_DEPTH;
+        if (copies || deep) && count_nodes(&object, MAX_DEPTH).is_none_or(|nodes| nodes > MAX_NODES) {
+            return Err(too_large("the object it makes is too large or too deep"));
+        }
+    }
     Ok(object)
+}
+
+/// Number of values in a value; `None` if it is nested deeper than `depth`.
+fn count_nodes(value: &Value, depth: usize) -> Option<usize> {
+    let depth = depth.checked_sub(1)?;
+    let below = |count: usize, value: &Value| Some(count + count_nodes(value, depth)?);
+    match value {
+        Value::Object(fields) => fields.values().try_fold(1, below),
+        Value::Array(items) => items.iter().try_fold(1, below),
+        _ => Some(1),
+    }
 }
 
 /// RFC 7386.
@@ -86,6 +115,23 @@ mod tests {
         let error =
             json_patch(&json!({ "a": 1 }), &json!([{ "op": "test", "path": "/a", "value": 2 }])).expect_err("fails");
         assert_eq!((error.code, error.reason), (422, "Invalid"));
+    }
+
+    #[test]
+    fn a_patch_that_grows_without_end_is_refused() {
+        let copies: Vec<Value> = (0..64)
+            .map(|index| json!({ "op": "copy", "from": "", "path": format!("/c{index}") }))
+            .collect();
+        assert_eq!(
+            json_patch(&json!({ "a": 1 }), &json!(copies))
+                .expect_err("too large")
+                .code,
+            413
+        );
+        let deeper: Vec<Value> = (1..200)
+            .map(|depth| json!({ "op": "add", "path": "/a".repeat(depth), "value": {} }))
+            .collect();
+        assert_eq!(json_patch(&json!({}), &json!(deeper)).expect_err("too deep").code, 413);
     }
 
     #[test]

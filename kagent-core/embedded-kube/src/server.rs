@@ -21,12 +21,13 @@ use crate::{
     resource::{CRDS, ResourceId},
     status::{ApiError, ApiResult},
     storage::Storage,
+    write::PatchBody,
 };
 
 /// Namespaces that every cluster has.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 /// Changes of each kind that a watch can go back to.
-const HISTORY: usize = 2048;
+const HISTORY: usize = 1024;
 
 /// A Kubernetes API in this process. Cheap to clone; all clones share the objects.
 ///
@@ -78,7 +79,7 @@ impl Builder {
         self
     }
 
-    /// How many changes of each kind are kept for watches (2048). A watch that falls further behind gets 410.
+    /// How many changes of each kind are kept for watches (1024). A watch that falls further behind gets 410.
     #[must_use]
     pub fn history(mut self, changes: usize) -> Self {
         self.history = changes.max(1);
@@ -169,7 +170,7 @@ impl EmbeddedKube {
             let options = self.own_options();
             match self.core.create(&target, value.clone(), &options) {
                 Err(error) if error.reason == "AlreadyExists" => {
-                    let patch = crate::write::PatchBody::Merge(json!({ "spec": value["spec"] }));
+                    let patch = PatchBody::Json(json!([{ "op": "replace", "path": "/spec", "value": value["spec"] }]));
                     self.core.patch(&target, &patch, &options)?;
                 }
                 other => {

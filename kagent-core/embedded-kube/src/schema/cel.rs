@@ -42,8 +42,7 @@ impl Rule {
             return Err("rule: Required value".to_owned());
         }
         let program = compile(&source)?;
-        let references = program.references();
-        let transition = references.has_variable("oldSelf");
+        let transition = program.references().has_variable("oldSelf");
         let reason = match entry["reason"].as_str() {
             None | Some("FieldValueInvalid") => "FieldValueInvalid",
             Some("FieldValueForbidden") => "FieldValueForbidden",
@@ -115,8 +114,60 @@ impl Rule {
 }
 
 fn compile(source: &str) -> Result<Program, String> {
-    Program::compile(source).map_err(|errors| format!("rule: Invalid value: {source:?}: compilation failed: {errors}"))
+    let failed = |why: String| format!("rule: Invalid value: {source:?}: compilation failed: {why}");
+    let program = Program::compile(source).map_err(|errors| failed(errors.to_string()))?;
+    // The crate finds out about unknown names when it meets them; a definition must be refused for them at once.
+    let references = program.references();
+    let named = |name: &&str| name.starts_with(|first: char| first.is_ascii_alphabetic());
+    let mut names = references.functions().into_iter().filter(named);
+    if let Some(unknown) = names.find(|name| !FUNCTIONS.contains(name)) {
+        return Err(failed(format!("undeclared reference to '{unknown}' (in container '')")));
+    }
+    drop(names);
+    drop(references);
+    Ok(program)
 }
+
+/// The functions that rules may call: those of the `cel` crate. Kubernetes' own libraries are not supported.
+const FUNCTIONS: [&str; 37] = [
+    "contains",
+    "size",
+    "max",
+    "min",
+    "startsWith",
+    "endsWith",
+    "string",
+    "bytes",
+    "double",
+    "int",
+    "uint",
+    "none",
+    "of",
+    "ofNonZeroValue",
+    "optional.none",
+    "optional.of",
+    "optional.ofNonZeroValue",
+    "value",
+    "hasValue",
+    "or",
+    "orValue",
+    "matches",
+    "duration",
+    "timestamp",
+    "getFullYear",
+    "getMonth",
+    "getDayOfYear",
+    "getDayOfMonth",
+    "getDate",
+    "getDayOfWeek",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+    "has",
+    "all",
+    "exists",
+];
 
 /// The API server repeats scalars in the message, but not objects and lists.
 fn shown(field: &str, value: &Value, why: &str) -> Cause {
@@ -131,7 +182,10 @@ impl Schema {
     /// Runs every rule on `value`; rules about `oldSelf` where `old` has a value at the same place.
     pub(crate) fn check_rules(&self, value: &Value, old: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
         let at = if path.is_empty() { "<nil>" } else { path };
-        causes.extend(self.rules.iter().filter_map(|rule| rule.check(self, value, old, at)));
+        // As in validation: what did not change is not held against the writer, but for rules about the change.
+        let unchanged = old == Some(value);
+        let rules = self.rules.iter().filter(|rule| rule.transition || !unchanged);
+        causes.extend(rules.filter_map(|rule| rule.check(self, value, old, at)));
         match value {
             Value::Object(fields) => {
                 for (name, field) in fields {
@@ -160,7 +214,7 @@ impl Schema {
     }
 
     /// The element of the old list that is the same one, which only list maps can tell.
-    fn find_correlated<'a>(&self, old: &'a Value, item: &Value) -> Option<&'a Value> {
+    pub(super) fn find_correlated<'a>(&self, old: &'a Value, item: &Value) -> Option<&'a Value> {
         let ListType::Map(keys) = &self.list_type else {
             return None;
         };
@@ -287,6 +341,23 @@ mod tests {
             check(schema, json!({ "x-list": ["abc"], "namespace": "" }), None).len(),
             2
         );
+    }
+
+    #[test]
+    fn a_function_that_is_not_supported_is_refused_at_compile_time() {
+        let error = Schema::parse(&json!({ "x-kubernetes-validations": [{ "rule": "self.split(',')[0] == 'a'" }] }))
+            .expect_err("not supported");
+        assert!(error.contains("undeclared reference to 'split'"), "{error}");
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_held_against_the_writer() {
+        let schema = json!({ "type": "object", "properties": {
+            "a": { "type": "integer", "x-kubernetes-validations": [{ "rule": "self < 5", "message": "small" }] },
+            "b": { "type": "integer" } } });
+        let old = json!({ "a": 9, "b": 1 });
+        assert!(check(schema.clone(), json!({ "a": 9, "b": 2 }), Some(old.clone())).is_empty());
+        assert_eq!(check(schema, json!({ "a": 8, "b": 1 }), Some(old)).len(), 1);
     }
 
     #[test]

@@ -7,7 +7,12 @@ use crate::status::Cause;
 
 impl Schema {
     /// All violations of `value` at `path`, in the order of the schema.
-    pub(crate) fn validate(&self, value: &Value, path: &str, causes: &mut Vec<Cause>) {
+    ///
+    /// What is as it was in `old` is not held against the writer, so that objects outlive a stricter schema.
+    pub(crate) fn validate(&self, value: &Value, old: Option<&Value>, path: &str, causes: &mut Vec<Cause>) {
+        if old == Some(value) {
+            return;
+        }
         if value.is_null() && (self.nullable || (self.types.is_none() && !self.int_or_string)) {
             return;
         }
@@ -26,9 +31,9 @@ impl Schema {
                 for (name, field) in fields {
                     let at = join(path, name);
                     if let Some(schema) = self.properties.get(name) {
-                        schema.validate(field, &at, causes);
+                        schema.validate(field, old.and_then(|old| old.get(name)), &at, causes);
                     } else if let Some(Additional::Schema(schema)) = &self.additional {
-                        schema.validate(field, &at, causes);
+                        schema.validate(field, old.and_then(|old| old.get(name)), &at, causes);
                     }
                 }
                 if self.embedded_resource {
@@ -43,7 +48,8 @@ impl Schema {
                 self.check_list_keys(items, path, causes);
                 if let Some(schema) = &self.items {
                     for (index, item) in items.iter().enumerate() {
-                        schema.validate(item, &format!("{path}[{index}]"), causes);
+                        let old = old.and_then(|old| self.find_correlated(old, item));
+                        schema.validate(item, old, &format!("{path}[{index}]"), causes);
                     }
                 }
             }
@@ -182,11 +188,11 @@ impl Schema {
 
     fn check_combinations(&self, value: &Value, path: &str, causes: &mut Vec<Cause>) {
         for schema in &self.all_of {
-            schema.validate(value, path, causes);
+            schema.validate(value, None, path, causes);
         }
         let holds = |schema: &Self| {
             let mut found = Vec::new();
-            schema.validate(value, path, &mut found);
+            schema.validate(value, None, path, &mut found);
             found.is_empty()
         };
         if !self.any_of.is_empty() && !self.any_of.iter().any(holds) {
@@ -306,7 +312,7 @@ mod tests {
     fn messages(schema: Value, value: Value) -> Vec<String> {
         let schema = Schema::parse(&schema).expect("a schema");
         let mut causes = Vec::new();
-        schema.validate(&value, "spec.f", &mut causes);
+        schema.validate(&value, None, "spec.f", &mut causes);
         causes.into_iter().map(|cause| cause.body).collect()
     }
 

@@ -85,7 +85,7 @@ pub(super) fn validate(target: &Target, object: &Value, old: Option<&Value>) -> 
     metadata::validate(&target.resource, object, old, &mut causes);
     if target.resource.custom {
         let schema = &target.version().schema;
-        schema.validate(object, "", &mut causes);
+        schema.validate(object, old, "", &mut causes);
         if !causes.iter().any(Cause::blocks_rules) {
             schema.check_rules(object, old, "", &mut causes);
         } else if schema.has_rules() {

@@ -73,10 +73,11 @@ impl Core {
             now: &now,
         };
         let schema = &target.version().schema;
+        let has_status = target.version().status;
         loop {
             if self.storage.find(&target.resource.id(), &target.key()).is_some() {
                 return self.modify(target, options, true, |live| {
-                    let mut object = apply(schema, Some(live), config, &writer, options.force)?;
+                    let mut object = apply(schema, Some(live), config, &writer, has_status, options.force)?;
                     // A version or uid in the configuration is a precondition.
                     for field in ["resourceVersion", "uid"] {
                         if let Some(value) = config["metadata"].get(field).filter(|value| !value.is_null()) {
@@ -98,7 +99,7 @@ impl Core {
                     "the object to be applied was deleted: uid or resourceVersion is given, but it does not exist",
                 ));
             }
-            let mut object = apply(schema, None, config, &writer, options.force)?;
+            let mut object = apply(schema, None, config, &writer, has_status, options.force)?;
             object["metadata"]["name"] = json!(target.name);
             let warnings = admit::decode(target, &mut object, options.validation)?;
             match self.finish_create(target, object, options, false, warnings) {
