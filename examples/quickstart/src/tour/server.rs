@@ -50,14 +50,20 @@ impl Server {
         command
             .arg("--standalone")
             .arg(&args.manifests)
+            .arg("--standalone-state-dir")
+            .arg(&state)
             .args(["--http-server-address", &format!("127.0.0.1:{port}")])
-            .args(["--health-probe-bind-address", "127.0.0.1:0"])
+            .args(["--health-probe-bind-address", "0"])
+            .args(["--zap-encoder", "console"])
             .env("PATH", search_path(args)?)
             .current_dir(&state)
             .stdin(Stdio::null())
             .stdout(log_file.try_clone()?)
             .stderr(log_file)
             .kill_on_drop(true);
+        if let Some(adk) = &args.adk {
+            command.arg("--kagent-adk").arg(adk);
+        }
         let child = command
             .spawn()
             .with_context(|| format!("cannot start {}", args.server.display()))?;
@@ -152,7 +158,6 @@ fn search_path(args: &Args) -> Result<std::ffi::OsString> {
         .parent()
         .into_iter()
         .map(Path::to_owned)
-        .chain(std::env::split_paths(&path))
-        .chain(args.adk.as_deref().and_then(Path::parent).map(Path::to_owned));
+        .chain(std::env::split_paths(&path));
     std::env::join_paths(folders).context("a folder in PATH has a colon in its name")
 }

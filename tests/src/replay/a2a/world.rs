@@ -4,17 +4,20 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use embedded_kube::EmbeddedKube;
 use kagent_api::v1alpha2::Agent;
 use kagent_core::{
     a2a::{Relay, RelayConfig},
     auth::{AllowAll, Authenticator, trusted_proxy::TrustedProxy, unsecured::Unsecured},
     card::standard::StandardCards,
     clock::SystemClock,
+    cluster::{Cluster, WatchScope},
     http::{AppState, BuildInfo, Limits, router},
     ident::AgentRef,
     registry::{AgentRoute, RouteWriter, table::RouteTable},
     resolve::{HostResolver, HostTable},
     store::sqlite::SqliteStore,
+    tasks::Tasks,
 };
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -68,6 +71,7 @@ impl World {
     /// # Errors
     /// When no port is free or the database cannot be opened.
     pub async fn start(area: &str) -> Result<Self> {
+        let (tasks, _ends) = Tasks::new();
         let player = Player::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let hosts = HostTable::new(Arc::new(NoHosts));
         for host in [
@@ -97,6 +101,8 @@ impl World {
         let routes = Arc::new(RouteTable::new());
         let state = AppState {
             store: Arc::new(SqliteStore::open_in_memory(Arc::new(SystemClock)).await?),
+            cluster: Cluster::start(EmbeddedKube::builder().build()?.client(), WatchScope::All, &tasks),
+            options: Arc::default(),
             routes: Arc::clone(&routes) as _,
             cards: Arc::new(StandardCards),
             relay: Relay::new(RelayConfig::new(resolver)),
