@@ -8,6 +8,9 @@
 //! | [`error`], [`gocompat`], [`ident`], [`clock`], [`tasks`], [`resolve`] | errors, names, time, tracked tasks, host names | – |
 //! | [`card`] | agent cards | – |
 //! | [`a2a`] | the A2A hop: caller, this server, agent | – |
+//! | `translate` | from an Agent to files and Kubernetes objects; pure | `kube` |
+//! | `cluster` | caches of the cluster, reads and writes beside them | `kube` |
+//! | `controller` | what a leader does for Agents and ModelConfigs | `kube` |
 //! | [`store`] | what is kept: agents, sessions, events, tasks | `sqlite`, `postgres` for the engines |
 //! | [`registry`] | which agent is where | – |
 //! | [`leader`] | who may write to the cluster | – |
@@ -28,6 +31,8 @@ pub mod card;
 pub mod clock;
 #[cfg(feature = "kube")]
 pub mod cluster;
+#[cfg(feature = "kube")]
+pub mod controller;
 pub mod error;
 pub mod gocompat;
 #[cfg(feature = "http")]

@@ -11,6 +11,8 @@
 
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
+#[cfg(feature = "kube")]
+pub mod informer;
 pub mod table;
 
 use std::{collections::HashSet, sync::Arc};

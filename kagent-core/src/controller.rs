@@ -1,0 +1,88 @@
+//! The controllers: what a leader does so that the cluster becomes what Agents and ModelConfigs say.
+//!
+//! All of them run while this replica leads and none when it does not; losing the lease drops what is under way. Routes,
+//! caches and the API are not part of this and never stop.
+//!
+//! # How to add a controller
+//! `docs/adding-a-controller.md`. In short: `controller/<kind>.rs` drives dereference → `translate` (pure) → apply →
+//! status, and [`lead`] starts it.
+
+mod agent;
+mod backoff;
+mod context;
+mod dependencies;
+mod model_config;
+mod queue;
+mod related;
+mod report;
+mod rows;
+
+use std::time::Duration;
+
+use tokio::sync::{broadcast, watch};
+
+use crate::{leader::Leadership, tasks::Tasks};
+
+pub use context::Context;
+
+/// Pause after the election could not be joined.
+const ELECTION_RETRY: Duration = Duration::from_secs(5);
+
+/// Changes of related objects that a slow controller may be behind before it looks at everything.
+const RELATED_KEPT: usize = 4096;
+
+/// Starts the controllers as a task that ends with `tasks`. They work whenever this replica leads.
+pub fn run(context: Context, tasks: &Tasks) {
+    let shutdown = tasks.shutdown_token().clone();
+    tasks.spawn_critical("controllers", async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = follow_leadership(&context) => {}
+        }
+    });
+}
+
+async fn follow_leadership(context: &Context) {
+    loop {
+        match context.leader.follow().await {
+            Ok(mut state) => lead_when_leading(context, &mut state).await,
+            Err(error) => tracing::warn!(error = %error.chain(), "cannot join the leader election, trying again"),
+        }
+        tokio::time::sleep(ELECTION_RETRY).await;
+    }
+}
+
+/// Ends when the election itself has ended.
+async fn lead_when_leading(context: &Context, state: &mut watch::Receiver<Leadership>) {
+    loop {
+        if state.wait_for(|it| *it == Leadership::Leader).await.is_err() {
+            return;
+        }
+        tracing::info!("leading: controllers start");
+        tokio::select! {
+            // Looked at first: a follower finishes nothing.
+            biased;
+            lost = state.wait_for(|it| *it == Leadership::Follower) => {
+                tracing::info!("not leading any more: controllers stopped");
+                if lost.is_err() {
+                    return;
+                }
+            }
+            () = lead(context) => {}
+        }
+    }
+}
+
+/// Runs all controllers until it is dropped.
+async fn lead(context: &Context) {
+    context.cluster.sync().wait().await;
+    let (related, _) = broadcast::channel(RELATED_KEPT);
+    let (rows, deleted) = rows::channel();
+    // Boxed: together they are large.
+    tokio::join!(
+        Box::pin(agent::run(context, related.subscribe(), rows)),
+        Box::pin(model_config::run(context, related.subscribe())),
+        Box::pin(rows::run(context, deleted)),
+        Box::pin(related::watch_all(&context.cluster, related)),
+    );
+}

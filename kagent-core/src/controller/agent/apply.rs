@@ -1,0 +1,20 @@
+//! Step 3: writes an agent's objects. How is decided in `cluster::apply`.
+
+use kagent_api::v1alpha2::Agent;
+
+use super::super::context::Context;
+use crate::{
+    cluster::apply::{Applied, apply_manifest},
+    error::Result,
+    translate::AgentOutputs,
+};
+
+/// Applies what was built.
+///
+/// # Errors
+/// As [`apply_manifest`].
+pub(super) async fn apply(context: &Context, agent: &Agent, outputs: &AgentOutputs) -> Result<Applied> {
+    apply_manifest(&context.cluster.client, agent, &outputs.manifest)
+        .await
+        .map_err(|error| error.context("failed to reconcile owned objects"))
+}

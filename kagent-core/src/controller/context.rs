@@ -1,0 +1,20 @@
+//! What all controllers share: handles only, no state of their own.
+
+use std::sync::Arc;
+
+use crate::{clock::Clock, cluster::Cluster, leader::LeaderElector, store::Store, translate::TranslateOptions};
+
+/// Handles of the controllers. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// Caches, and the client for writes.
+    pub cluster: Cluster,
+    /// Where the REST API finds agents.
+    pub store: Arc<dyn Store>,
+    /// Whether this replica may write.
+    pub leader: Arc<dyn LeaderElector>,
+    /// What the operator decided about all agents.
+    pub options: Arc<TranslateOptions>,
+    /// For the times in conditions.
+    pub clock: Arc<dyn Clock>,
+}
