@@ -1,6 +1,8 @@
 //! What the end-to-end tests stand on: real programs, real databases, a scripted model, recorded answers.
+//! Besides, the generators and runners behind `cargo xtask`.
 
 pub mod adk;
+pub mod generate;
 pub mod model;
 pub mod replay;
 pub mod requirements;

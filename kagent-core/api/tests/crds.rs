@@ -2,6 +2,8 @@
 //!
 //! Descriptions may differ and nothing else: an install must neither lose an object nor see a field behave differently.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

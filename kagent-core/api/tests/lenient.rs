@@ -1,5 +1,7 @@
 //! What the types accept and what they write: odd objects must not break the list they are in, and absent stays absent.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
+
 use kagent_api::v1alpha2::{
     Agent, AgentType, DeclarativeRuntime, FromNamespaces, MCPServer, ModelConfig, ModelProvider, ModelProviderConfig,
     RemoteMCPServer, ToolType,
