@@ -11,7 +11,6 @@ use http_body_util::{BodyExt, Full};
 use kagent_api::v1alpha2::{Agent, AgentSpec};
 use kagent_core::{
     a2a::{Exchange, Relay, RelayConfig, relay::AnswerBody},
-    auth::Principal,
     card::{AgentCardTranslator, standard::StandardCards},
     ident::AgentRef,
     registry::AgentRoute,
@@ -157,10 +156,7 @@ impl World {
     async fn call(&self, request: Request<Full<Bytes>>) -> Response<AnswerBody> {
         let exchange = Exchange {
             route: Arc::clone(&self.route),
-            principal: Principal {
-                user_id: "alice".to_owned(),
-                ..Principal::default()
-            },
+            user_id: "alice".to_owned(),
             request,
             extra_headers: http::HeaderMap::new(),
         };

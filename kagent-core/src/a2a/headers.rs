@@ -3,7 +3,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::version::{A2A_VERSION, Version};
-use crate::auth::Principal;
 
 /// The user on whose behalf a request is made.
 pub const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
@@ -31,7 +30,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// The headers of a JSON-RPC request to an agent.
-pub fn build_request_headers(caller: &HeaderMap, principal: &Principal, version: Version, streams: bool) -> HeaderMap {
+pub fn build_request_headers(caller: &HeaderMap, user_id: &str, version: Version, streams: bool) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(A2A_VERSION, version.header_value());
@@ -41,7 +40,7 @@ pub fn build_request_headers(caller: &HeaderMap, principal: &Principal, version:
     if let Some(value) = caller.get(header::AUTHORIZATION).filter(|value| !value.is_empty()) {
         headers.insert(header::AUTHORIZATION, value.clone());
     }
-    if let Some(value) = user_header(caller, principal) {
+    if let Some(value) = user_header(caller, user_id) {
         headers.insert(X_USER_ID, value);
     }
     for name in TRACE {
@@ -54,11 +53,10 @@ pub fn build_request_headers(caller: &HeaderMap, principal: &Principal, version:
 }
 
 /// The verified user. Where the caller named the same one, in whatever encoding, the caller's bytes are kept.
-fn user_header(caller: &HeaderMap, principal: &Principal) -> Option<HeaderValue> {
-    let user = &principal.user_id;
+fn user_header(caller: &HeaderMap, user: &str) -> Option<HeaderValue> {
     let same = caller.get(X_USER_ID).filter(|value| {
         let latin_1 = || value.as_bytes().iter().map(|&byte| char::from(byte)).eq(user.chars());
-        value.as_bytes() == user.as_bytes() || String::from_utf8_lossy(value.as_bytes()) == *user || latin_1()
+        value.as_bytes() == user.as_bytes() || String::from_utf8_lossy(value.as_bytes()) == user || latin_1()
     });
     match same {
         Some(value) => Some(value.clone()),
@@ -122,11 +120,7 @@ mod tests {
 
     #[test]
     fn only_named_headers_reach_the_agent_and_the_user_is_the_verified_one() {
-        let principal = Principal {
-            user_id: "alice@example.com".to_owned(),
-            ..Principal::default()
-        };
-        let headers = build_request_headers(&caller(), &principal, Version::V03, true);
+        let headers = build_request_headers(&caller(), "alice@example.com", Version::V03, true);
         let mut found: Vec<_> = headers
             .iter()
             .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))

@@ -2,12 +2,14 @@
 //!
 //! Reading is lenient where the Go controller is: the last of repeated keys counts and bytes after the document are cut.
 
+mod document;
+
 use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use self::document::{Document, Shape, read_document, read_members, text};
 use super::{error::RpcError, version::Version};
 
 /// Deeper nesting than this is refused, as agents' own parsers fail on it.
@@ -315,150 +317,6 @@ fn exceeds_depth(json: &[u8], limit: usize) -> bool {
         }
     }
     false
-}
-
-/// What kind of JSON value a text is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Shape {
-    Null,
-    Bool,
-    Number,
-    String,
-    Array,
-    Object,
-}
-
-impl Shape {
-    /// The kind of a valid JSON text, by its first character.
-    fn of(json: &str) -> Self {
-        match json.trim_ascii_start().as_bytes().first() {
-            Some(b'{') => Self::Object,
-            Some(b'[') => Self::Array,
-            Some(b'"') => Self::String,
-            Some(b't' | b'f') => Self::Bool,
-            Some(b'n') | None => Self::Null,
-            Some(_) => Self::Number,
-        }
-    }
-}
-
-/// The text of a member: empty when it is missing or null, as Go reads it; an error when it is something else.
-fn text(value: Option<&RawValue>) -> Result<Cow<'_, str>, ()> {
-    match value.map(RawValue::get) {
-        None | Some("null") => Ok(Cow::Borrowed("")),
-        Some(json) if !json.contains('\\') => match json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) {
-            Some(text) => Ok(Cow::Borrowed(text)),
-            None => Err(()),
-        },
-        Some(json) => serde_json::from_str(json).map(Cow::Owned).map_err(|_| ()),
-    }
-}
-
-enum Document<'a> {
-    Null,
-    Other,
-    Object(Members<'a>),
-}
-
-/// Reads the first JSON document of `body`; also its length. The error says what is wrong with it.
-fn read_document(body: &[u8]) -> Result<(Document<'_>, usize), String> {
-    fn first<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, usize), String> {
-        let mut documents = serde_json::Deserializer::from_slice(body).into_iter::<T>();
-        match documents.next() {
-            None => Err("unexpected end of input".to_owned()),
-            Some(Err(error)) => Err(error.to_string()),
-            Some(Ok(document)) => Ok((document, documents.byte_offset())),
-        }
-    }
-    match body.trim_ascii_start().first() {
-        Some(b'{') => first(body).map(|(members, length)| (Document::Object(members), length)),
-        Some(b'n') => first::<IgnoredAny>(body).map(|(_, length)| (Document::Null, length)),
-        _ => first::<IgnoredAny>(body).map(|(_, length)| (Document::Other, length)),
-    }
-}
-
-fn read_members(json: &str) -> Result<Members<'_>, String> {
-    serde_json::from_str(json).map_err(|error| error.to_string())
-}
-
-/// The members of an object that anything here looks at, unparsed.
-#[derive(Default)]
-struct Members<'a> {
-    jsonrpc: Option<&'a RawValue>,
-    id: Option<&'a RawValue>,
-    method: Option<&'a RawValue>,
-    params: Option<&'a RawValue>,
-    result: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
-    message: Option<&'a RawValue>,
-    kind: Option<&'a RawValue>,
-    code: Option<&'a RawValue>,
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members::default();
-        while let Some(Key(name)) = map.next_key::<Key<'de>>()? {
-            let member = match &*name {
-                "jsonrpc" => &mut members.jsonrpc,
-                "id" => &mut members.id,
-                "method" => &mut members.method,
-                "params" => &mut members.params,
-                "result" => &mut members.result,
-                "error" => &mut members.error,
-                "message" => &mut members.message,
-                "kind" => &mut members.kind,
-                "code" => &mut members.code,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            *member = Some(map.next_value()?);
-        }
-        Ok(members)
-    }
-}
-
-/// A member's name, borrowed where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(name)))
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(name.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(KeyVisitor)
-    }
 }
 
 #[cfg(test)]

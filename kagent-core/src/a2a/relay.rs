@@ -21,7 +21,6 @@ use super::{
     version::Version,
 };
 use crate::{
-    auth::Principal,
     clock::{Clock, SystemClock},
     error::Result,
     registry::AgentRoute,
@@ -72,8 +71,8 @@ impl RelayConfig {
 pub struct Exchange<B> {
     /// Which agent.
     pub route: Arc<AgentRoute>,
-    /// Who asks.
-    pub principal: Principal,
+    /// The user on whose behalf it is, as authentication found.
+    pub user_id: String,
     /// The request as it came.
     pub request: Request<B>,
     /// Headers that the agent gets besides those of every call.
@@ -217,7 +216,7 @@ impl Relay {
             peer.count(Some(frame.method), Outcome::Rejected);
             return self.error_answer(&frame.id, streams, &error);
         }
-        let mut headers = headers::build_request_headers(&parts.headers, &exchange.principal, version, streams);
+        let mut headers = headers::build_request_headers(&parts.headers, &exchange.user_id, version, streams);
         headers.extend(exchange.extra_headers);
         let outgoing = Outgoing {
             shared: Arc::clone(&self.shared),

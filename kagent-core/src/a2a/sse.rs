@@ -136,7 +136,7 @@ pub fn put_event(out: &mut BytesMut, id: std::fmt::Arguments<'_>, data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{arbitrary::any, collection, prop_assert_eq, proptest};
+    use proptest::{collection, prelude::any, prop_assert_eq, proptest};
 
     use super::*;
 

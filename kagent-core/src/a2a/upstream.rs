@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::{Either, Full};
+use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::Client,
@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 use super::error::RpcError;
-use crate::{error::chain, resolve::HostResolver, transport::Body};
+use crate::{error::chain, resolve::HostResolver};
 
 /// Idle connections that are kept per agent, and for how long.
 const POOL_PER_AGENT: usize = 64;
@@ -32,7 +32,7 @@ const POOL_IDLE: Duration = Duration::from_secs(60);
 const READ_BUFFER: usize = 4 * 1024;
 
 /// A request's body: bytes at hand, or a stream that is passed on.
-pub type RequestBody = Either<Full<Bytes>, Body>;
+pub type RequestBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
 
 /// Opens connections to agents.
 #[derive(Clone)]

@@ -96,7 +96,7 @@ pub(super) async fn serve_agent(
 ) -> Response {
     let exchange = Exchange {
         route: Arc::clone(&route),
-        principal,
+        user_id: principal.user_id,
         request,
         extra_headers,
     };
