@@ -314,7 +314,7 @@ impl Core {
             self.remove_quietly(&resource, &ObjectKey::of(&object.value));
         }
         self.storage.update_registry(|registry| registry.remove(&id));
-        self.storage.forget(&id);
+        self.storage.end_watches(&id);
     }
 }
 

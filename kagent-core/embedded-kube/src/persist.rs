@@ -153,14 +153,20 @@ impl Journal {
             .iter()
             .map(|(id, value)| (id, revision_of(value), value.to_string()))
             .collect();
-        journal
-            .compact(
-                revision,
-                lines
-                    .iter()
-                    .map(|(id, revision, json)| (*id, *revision, json.as_bytes())),
-            )
-            .map_err(|error| failed(io::Error::other(error.message)))?;
+        let compacted = journal.compact(
+            revision,
+            lines
+                .iter()
+                .map(|(id, revision, json)| (*id, *revision, json.as_bytes())),
+        );
+        match compacted {
+            Ok(()) => {}
+            // The file as it is serves as well; a full disk must not keep the server from starting.
+            Err(error) if journal.length > 0 => {
+                tracing::warn!(error = %error, "the state file could not be compacted; it keeps growing");
+            }
+            Err(error) => return Err(failed(io::Error::other(error.message))),
+        }
         Ok(Loaded {
             journal,
             revision,
@@ -381,4 +387,49 @@ fn apply(
     }
     *latest = line.revision.max(*latest);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> ResourceId {
+        ResourceId {
+            group: String::new(),
+            plural: "secrets".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_is_refused_and_stops_all_later_ones_if_it_cannot_be_undone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut journal = Journal::open(dir.path(), Durability::Process).expect("opened").journal;
+        journal.file = File::open(dir.path().join(FILE)).expect("opened for reading only");
+        let object = br#"{"metadata":{"name":"a"}}"#;
+        let first = journal.put(&id(), 2, object).expect_err("not writable");
+        assert_eq!(first.code, 500);
+        assert!(first.message.contains("cannot be written"), "{first}");
+        let second = journal.put(&id(), 2, object).expect_err("broken");
+        assert!(second.message.ends_with("an earlier write failed half way"), "{second}");
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut lines = encode(&Line {
+            revision: 5,
+            format: Some(FORMAT + 1),
+            ..Line::default()
+        })
+        .expect("a line");
+        lines.extend(put_line(&id(), 6, br#"{"metadata":{"name":"a"}}"#).expect("a line"));
+        std::fs::write(dir.path().join(FILE), lines).expect("written");
+        let error = Journal::open(dir.path(), Durability::Process)
+            .expect_err("another form")
+            .to_string();
+        assert!(
+            error.ends_with("the form of the file is not known to this version"),
+            "{error}"
+        );
+    }
 }

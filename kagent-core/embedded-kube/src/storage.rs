@@ -361,9 +361,13 @@ impl Storage {
         Ok((reached, changes))
     }
 
-    /// Forgets a kind whose definition is gone; its watchers end.
-    pub(crate) fn forget(&self, id: &ResourceId) {
-        self.state.lock().kinds.remove(id);
+    /// Ends the watches of a kind whose definition is gone, once they have read the history.
+    pub(crate) fn end_watches(&self, id: &ResourceId) {
+        if let Some(kind) = self.state.lock().kinds.get_mut(id) {
+            let latest = *kind.latest.borrow();
+            // Dropping the old sender tells its receivers.
+            kind.latest = watch::Sender::new(latest);
+        }
     }
 
     /// Writes the journal to the disk.

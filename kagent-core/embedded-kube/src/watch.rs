@@ -52,6 +52,7 @@ struct Watch {
     deadline: Instant,
     next_bookmark: Instant,
     stopped: CancellationToken,
+    kind_gone: bool,
     ended: bool,
 }
 
@@ -110,6 +111,7 @@ pub(crate) fn watch(
         latest,
         initial,
         stopped,
+        kind_gone: false,
         ended: false,
     };
     Ok(futures::stream::unfold(watch, |mut watch| async move {
@@ -146,6 +148,9 @@ impl Watch {
                     if changes.len() == BATCH {
                         continue;
                     }
+                    if self.kind_gone {
+                        return None;
+                    }
                 }
                 Err(error) => {
                     self.ended = true;
@@ -158,7 +163,8 @@ impl Watch {
                 self.deadline
             };
             tokio::select! {
-                changed = self.latest.changed() => changed.ok()?,
+                // The kind is gone: read what is left of its history, then end.
+                changed = self.latest.changed() => self.kind_gone = changed.is_err(),
                 () = self.stopped.cancelled() => return None,
                 () = tokio::time::sleep_until(self.deadline) => return None,
                 () = tokio::time::sleep_until(bookmark_at), if self.options.bookmarks => {

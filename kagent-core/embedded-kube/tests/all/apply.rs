@@ -277,3 +277,48 @@ async fn concurrent_writers_lose_nothing() {
     futures::future::join_all(writers).await;
     assert_eq!(api.get("a").await.expect("read").data.expect("data").len(), 20);
 }
+
+#[tokio::test]
+async fn applying_a_status_takes_no_owner_of_the_spec_away() {
+    let server = server();
+    server.install_crds(vec![widget_crd()]).expect("installed");
+    let api = widgets(&server.client());
+    api.patch(
+        "w",
+        &PatchParams::apply("spec-owner"),
+        &Patch::Apply(widget("w", json!({ "color": "red" }))),
+    )
+    .await
+    .expect("created");
+    // The whole object is sent, with another spec and a label: only its status counts.
+    let mut whole = widget("w", json!({ "color": "green" }));
+    whole.metadata.labels = Some([("a".to_owned(), "b".to_owned())].into());
+    whole.data["status"] = json!({ "phase": "Ready" });
+    let after = api
+        .patch_status("w", &PatchParams::apply("status-owner"), &Patch::Apply(whole))
+        .await
+        .expect("applied");
+    assert_eq!(
+        (&after.data["spec"]["color"], &after.data["status"]["phase"]),
+        (&json!("red"), &json!("Ready"))
+    );
+    assert!(after.labels().is_empty());
+    let gone = api
+        .patch(
+            "w",
+            &PatchParams::apply("spec-owner"),
+            &Patch::Apply(widget("w", json!({ "color": "red", "size": 4 }))),
+        )
+        .await
+        .expect("applied");
+    assert_eq!(gone.data["spec"]["size"], 4);
+    let entries = gone.metadata.managed_fields.expect("entries");
+    let spec_owner = entries
+        .iter()
+        .find(|entry| entry.manager.as_deref() == Some("spec-owner"))
+        .expect("still an owner");
+    assert_eq!(
+        spec_owner.fields_v1.as_ref().expect("fields").0,
+        json!({ "f:spec": { "f:color": {}, "f:size": {} } })
+    );
+}

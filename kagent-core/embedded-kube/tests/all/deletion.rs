@@ -1,13 +1,14 @@
 //! Deletion: finalizers, preconditions, owners and dependents, namespaces, definitions.
 
 use embedded_kube::EmbeddedKube;
+use futures::TryStreamExt;
 use k8s_openapi::{
     api::core::v1::{ConfigMap, Namespace},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, WatchEvent, WatchParams},
 };
 use serde_json::json;
 
@@ -307,5 +308,28 @@ async fn a_definition_takes_its_objects_along() {
             .expect("listed")
             .items
             .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn watches_of_a_kind_see_its_objects_go_and_end_with_its_definition() {
+    let server = server();
+    server.install_crds(vec![widget_crd()]).expect("installed");
+    let client = server.client();
+    let api = widgets(&client);
+    api.create(&PostParams::default(), &widget("w", json!({ "color": "red" })))
+        .await
+        .expect("created");
+    let events = api.watch(&WatchParams::default(), "0").await.expect("watching");
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    definitions
+        .delete("widgets.example.com", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    let events = tokio::time::timeout(std::time::Duration::from_secs(10), events.try_collect::<Vec<_>>());
+    let events = events.await.expect("the watch ends").expect("no error");
+    assert!(
+        matches!(events.as_slice(), [WatchEvent::Added(_), WatchEvent::Deleted(_)]),
+        "{events:?}"
     );
 }

@@ -172,3 +172,30 @@ fn only_the_owner_may_read_the_state() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[tokio::test]
+async fn the_file_is_compacted_when_it_is_mostly_history() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = open(dir.path()).expect("opened");
+    let client = server.client();
+    let api = config_maps(&client);
+    let mut object = api
+        .create(&PostParams::default(), &config_map("a", &[]))
+        .await
+        .expect("created");
+    for round in 0..50 {
+        object.data = Some([("big".to_owned(), format!("{round}").repeat(100_000))].into());
+        object = api
+            .replace("a", &PostParams::default(), &object)
+            .await
+            .expect("replaced");
+    }
+    let size = fs::metadata(dir.path().join("objects.journal"))
+        .expect("metadata")
+        .len();
+    assert!(size < 8 << 20, "the file has {size} bytes");
+    drop((server, client, api));
+    let server = reopen(dir.path()).await;
+    let again = config_maps(&server.client()).get("a").await.expect("read");
+    assert_eq!(again, object);
+}
