@@ -31,7 +31,7 @@ async fn callers_of_0_3_get_the_recorded_answers() {
     let scope = Scope {
         areas: AREAS.map(str::to_owned).to_vec(),
         wire: Some("0.3".to_owned()),
-        cases: Vec::new(),
+        ..Scope::default()
     };
     let meant = MeantList::read(&recordings.join("meant.toml")).expect("meant.toml");
     let report = replay(&recordings.join("a2a"), &scope, &meant).await.expect("replay");

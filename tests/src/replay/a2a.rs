@@ -6,10 +6,14 @@ pub mod caller;
 pub mod case;
 pub mod compare;
 pub mod player;
+pub mod program;
 pub mod wire;
 pub mod world;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -30,6 +34,8 @@ pub struct Scope {
     pub wire: Option<String>,
     /// Only cases whose names begin like one of these; all if empty.
     pub cases: Vec<String>,
+    /// A server program to start per area; none = our router in this process.
+    pub program: Option<PathBuf>,
 }
 
 /// How a case went.
@@ -92,7 +98,10 @@ impl Report {
 pub async fn replay(recordings: &Path, scope: &Scope, meant: &MeantList) -> Result<Report> {
     let mut report = Report::default();
     for area in &scope.areas {
-        let world = World::start(area).await?;
+        let world = match &scope.program {
+            Some(program) => World::start_program(program, area).await?,
+            None => World::start(area).await?,
+        };
         for case in case::read_area(recordings, area)? {
             let named = scope.cases.is_empty() || scope.cases.iter().any(|name| case.case.starts_with(name));
             let spoken = scope.wire.as_deref().is_none_or(|wire| wire == case.caller_wire());

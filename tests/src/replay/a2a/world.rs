@@ -1,6 +1,6 @@
 //! The world of the A2A recordings around a router of ours in this process: agents, their names, a scripted player.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
@@ -22,7 +22,10 @@ use kagent_core::{
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::player::Player;
+use super::{
+    player::Player,
+    program::{Program, agent_addresses},
+};
 
 /// Agents that exist, as the README of the recordings lists them; the last word is the description.
 const AGENTS: [(&str, &str, &str); 7] = [
@@ -34,6 +37,20 @@ const AGENTS: [(&str, &str, &str); 7] = [
     ("kagent", "rec-skills", "Declarative agent with skills"),
     ("team-x", "rec-a", "same name, other namespace"),
 ];
+
+/// Names that lead to the scripted agent.
+pub(super) const NAMES: [&str; 6] = [
+    "rec-a.kagent",
+    "rec-b.kagent",
+    "rec-skills.kagent",
+    "rec.dotted-name.kagent",
+    "rec-life.kagent",
+    "rec-a.team-x",
+];
+/// The server's public address, in the area `base-url` and elsewhere.
+pub(super) const AREA_BASE_URL: &str = "https://kagent.example.com/prefix/";
+/// See [`AREA_BASE_URL`].
+pub(super) const DEFAULT_BASE_URL: &str = "http://127.0.0.1:8083";
 
 /// Names nobody resolves.
 struct NoHosts;
@@ -61,8 +78,16 @@ pub struct World {
     pub server: SocketAddr,
     /// The scripted agent.
     pub player: Player,
-    routes: Arc<RouteTable>,
-    _serving: JoinSet<()>,
+    backing: Backing,
+}
+
+/// What runs the server.
+enum Backing {
+    Router {
+        routes: Arc<RouteTable>,
+        _serving: JoinSet<()>,
+    },
+    Program(Box<Program>),
 }
 
 impl World {
@@ -74,13 +99,7 @@ impl World {
         let (tasks, _ends) = Tasks::new();
         let player = Player::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let hosts = HostTable::new(Arc::new(NoHosts));
-        for host in [
-            "rec-a.kagent",
-            "rec-b.kagent",
-            "rec-skills.kagent",
-            "rec.dotted-name.kagent",
-            "rec-a.team-x",
-        ] {
+        for host in NAMES {
             hosts.insert(host, 8080, player.address());
         }
         // A port that was free a moment ago: nobody listens there.
@@ -95,8 +114,8 @@ impl World {
             _ => Arc::new(Unsecured),
         };
         let base_url = match area {
-            "base-url" => "https://kagent.example.com/prefix/",
-            _ => "http://127.0.0.1:8083",
+            "base-url" => AREA_BASE_URL,
+            _ => DEFAULT_BASE_URL,
         };
         let routes = Arc::new(RouteTable::new());
         let state = AppState {
@@ -127,20 +146,44 @@ impl World {
         let world = Self {
             server,
             player,
-            routes,
-            _serving: serving,
+            backing: Backing::Router {
+                routes,
+                _serving: serving,
+            },
         };
-        for (namespace, name, description) in AGENTS {
-            world.apply_agent(namespace, name, description)?;
-        }
+        world.create_agents().await?;
         Ok(world)
+    }
+
+    /// As [`World::start`], with a server program of its own instead of a router in this process.
+    ///
+    /// # Errors
+    /// When the program does not become ready.
+    pub async fn start_program(program: &Path, area: &str) -> Result<Self> {
+        let (agents, _) = agent_addresses();
+        let player = Player::start(agents).await?;
+        let program = Box::new(Program::start(program, area).await?);
+        let world = Self {
+            server: program.address,
+            player,
+            backing: Backing::Program(program),
+        };
+        world.create_agents().await?;
+        Ok(world)
+    }
+
+    async fn create_agents(&self) -> Result<()> {
+        for (namespace, name, description) in AGENTS {
+            self.apply_agent(namespace, name, description).await?;
+        }
+        Ok(())
     }
 
     /// Creates or changes an agent.
     ///
     /// # Errors
     /// When the names make no agent.
-    pub fn apply_agent(&self, namespace: &str, name: &str, description: &str) -> Result<()> {
+    pub async fn apply_agent(&self, namespace: &str, name: &str, description: &str) -> Result<()> {
         let skills = json!({"a2aConfig": {"skills": [
             {
                 "id": "get-resources",
@@ -153,21 +196,34 @@ impl World {
             },
             {"id": "minimal", "name": "Minimal", "tags": ["one"]},
         ]}});
-        let agent: Agent = serde_json::from_value(json!({
-            "metadata": {"namespace": namespace, "name": name},
-            "spec": {
-                "description": description,
-                "declarative": (name == "rec-skills").then_some(skills),
-            },
-        }))?;
-        let route = AgentRoute::new(AgentRef::new(namespace, name), Arc::new(agent))?;
-        self.routes.upsert_route(route);
-        Ok(())
+        let spec = json!({
+            "description": description,
+            "declarative": (name == "rec-skills").then_some(skills),
+        });
+        match &self.backing {
+            Backing::Program(program) => program.apply_agent(namespace, name, spec).await,
+            Backing::Router { routes, .. } => {
+                let agent = json!({"metadata": {"namespace": namespace, "name": name}, "spec": spec});
+                let agent: Agent = serde_json::from_value(agent)?;
+                let route = AgentRoute::new(AgentRef::new(namespace, name), Arc::new(agent))?;
+                routes.upsert_route(route);
+                Ok(())
+            }
+        }
     }
 
     /// Deletes an agent.
-    pub fn delete_agent(&self, namespace: &str, name: &str) {
-        self.routes.remove_route(&AgentRef::new(namespace, name));
+    ///
+    /// # Errors
+    /// When there is no such agent.
+    pub async fn delete_agent(&self, namespace: &str, name: &str) -> Result<()> {
+        match &self.backing {
+            Backing::Program(program) => program.delete_agent(namespace, name).await,
+            Backing::Router { routes, .. } => {
+                routes.remove_route(&AgentRef::new(namespace, name));
+                Ok(())
+            }
+        }
     }
 
     /// What happens before the n-th call of a case, besides calls: the recordings of agents' lives do not hold it.
@@ -176,12 +232,12 @@ impl World {
     /// When a lifecycle case has a call that is not known here.
     pub async fn step(&self, case: &str, call: usize) -> Result<()> {
         match (case, call) {
-            ("lifecycle/create-update-delete", 1) => self.apply_agent("kagent", "rec-life", "one")?,
-            ("lifecycle/create-update-delete", 2) => self.apply_agent("kagent", "rec-life", "two")?,
-            ("lifecycle/create-update-delete", 3) => self.delete_agent("kagent", "rec-life"),
-            ("lifecycle/delete-during-stream", 1) => self.delete_agent("kagent", "rec-a"),
-            ("lifecycle/delete-during-stream", 2) => self.apply_agent("kagent", "rec-a", "Recording agent A")?,
-            ("lifecycle/update-during-stream", 1) => self.apply_agent("kagent", "rec-a", "changed")?,
+            ("lifecycle/create-update-delete", 1) => self.apply_agent("kagent", "rec-life", "one").await?,
+            ("lifecycle/create-update-delete", 2) => self.apply_agent("kagent", "rec-life", "two").await?,
+            ("lifecycle/create-update-delete", 3) => self.delete_agent("kagent", "rec-life").await?,
+            ("lifecycle/delete-during-stream", 1) => self.delete_agent("kagent", "rec-a").await?,
+            ("lifecycle/delete-during-stream", 2) => self.apply_agent("kagent", "rec-a", "Recording agent A").await?,
+            ("lifecycle/update-during-stream", 1) => self.apply_agent("kagent", "rec-a", "changed").await?,
             (
                 "lifecycle/update-during-stream" | "lifecycle/create-update-delete" | "lifecycle/delete-during-stream",
                 0,
