@@ -1,5 +1,8 @@
 //! Time and ids, passed in so that tests decide them. The real ones are made here and nowhere else.
 
+#[cfg(feature = "test-util")]
+pub mod manual;
+
 use std::time::SystemTime;
 
 use jiff::Timestamp;

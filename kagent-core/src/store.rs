@@ -17,10 +17,13 @@
 //! 3. Add a case to `store/contract/<resource>.rs`; both engines run it, concrete and as `Arc<dyn Store>`.
 //!
 //! # How to add an engine
-//! Implement the small traits (the umbrella is then implemented for free) and run `store::contract` on it.
+//! Implement the small traits (the umbrella is then implemented for free) and run the contract on it:
+//! [`store_contract_tests!`](crate::store_contract_tests), feature `test-util`.
 
 pub mod agents;
 pub mod connect;
+#[cfg(feature = "test-util")]
+pub mod contract;
 pub mod events;
 pub mod metered;
 #[cfg(feature = "test-util")]

@@ -14,10 +14,16 @@ use crate::{
 };
 
 /// One statement, because it comes with every streamed event. Tasks have no user, so every user's session with this id
-/// counts as used; its time never goes back: see `events`.
+/// counts as used; its time never goes back (see `events`). The sessions are locked in an order, or two upserts would
+/// wait for each other.
 const UPSERT: &str = "\
-WITH touched AS (
-    UPDATE session SET updated_at = greatest($2, updated_at) WHERE id = $4
+WITH used AS (
+    SELECT id, user_id FROM session
+    WHERE id = $4 AND (updated_at IS NULL OR updated_at < $2)
+    ORDER BY user_id FOR NO KEY UPDATE
+), touched AS (
+    UPDATE session SET updated_at = greatest($2, session.updated_at)
+    FROM used WHERE session.id = used.id AND session.user_id = used.user_id
 )
 INSERT INTO task (id, created_at, updated_at, data, session_id, protocol_version)
 VALUES ($1, $2, $2, $3, $4, $5)

@@ -1,0 +1,95 @@
+//! The contract of the store on Postgres, and what is particular to a server that others use and that can be away.
+
+#[expect(unreachable_pub, reason = "a public module of another package, used here too")]
+#[path = "../../../tests/src/db/postgres.rs"]
+mod db;
+mod forwarder;
+mod outage;
+mod recorded;
+mod schema;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use kagent_core::{
+    Clock,
+    clock::SystemClock,
+    store::{
+        StoreConfig,
+        contract::{Harness, old_rows},
+        postgres::PostgresStore,
+    },
+    tasks::Tasks,
+};
+use sqlx::Executor;
+use tokio::{sync::OnceCell, time::timeout};
+
+use db::TestPostgres;
+
+/// Nothing here takes longer when it works.
+const PROMPTLY: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct PostgresHarness {
+    database: OnceCell<TestPostgres>,
+}
+
+#[async_trait]
+impl Harness for PostgresHarness {
+    type Store = PostgresStore;
+
+    async fn open(&self, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
+        let database = self.database.get_or_init(TestPostgres::create).await;
+        open(&StoreConfig::new(database.url()), clock).await
+    }
+
+    async fn insert_old_rows(&self, _store: &PostgresStore) {
+        let database = self.database.get().expect("the store is open");
+        let mut connection = database.connect().await;
+        for statement in old_rows::SQL {
+            connection.execute(statement).await.expect("the statement runs");
+        }
+    }
+}
+
+kagent_core::store_contract_tests!(crate::PostgresHarness);
+
+/// The same without anything that outlives a transaction, as behind a pooler.
+mod behind_a_pooler {
+    use super::{Arc, Clock, Harness, PostgresHarness, PostgresStore, StoreConfig, TestPostgres, async_trait, open};
+
+    #[derive(Default)]
+    struct PoolerHarness(PostgresHarness);
+
+    #[async_trait]
+    impl Harness for PoolerHarness {
+        type Store = PostgresStore;
+
+        async fn open(&self, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
+            let database = self.0.database.get_or_init(TestPostgres::create).await;
+            let mut config = StoreConfig::new(database.url());
+            config.transaction_pooler = true;
+            open(&config, clock).await
+        }
+
+        async fn insert_old_rows(&self, store: &PostgresStore) {
+            self.0.insert_old_rows(store).await;
+        }
+    }
+
+    kagent_core::store_contract_tests!(crate::behind_a_pooler::PoolerHarness);
+}
+
+/// A store that can be used.
+async fn open(config: &StoreConfig, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
+    let (tasks, _ends) = Tasks::new();
+    let store = PostgresStore::connect(config, clock, &tasks).expect("the URL is valid");
+    timeout(PROMPTLY, store.wait_until_ready())
+        .await
+        .expect("the database did not become ready");
+    Arc::new(store)
+}
+
+async fn open_url(url: String) -> Arc<PostgresStore> {
+    open(&StoreConfig::new(url), Arc::new(SystemClock)).await
+}
