@@ -3,5 +3,5 @@
 pub mod postgres;
 pub mod sqlite;
 
-pub use postgres::TestPostgres;
+pub use postgres::{TestPostgres, TestSchema};
 pub use sqlite::TestSqlite;

@@ -240,7 +240,11 @@ mod tests {
 
     #[test]
     fn a_config_without_secrets_is_accepted_with_the_hash_of_nothing() {
-        let status = build_status(&ModelConfig::default(), &HashMap::new(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+        let status = build_status(
+            &ModelConfig::default(),
+            &HashMap::new(),
+            Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+        );
         assert_eq!(
             status.secret_hash.as_deref(),
             Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")

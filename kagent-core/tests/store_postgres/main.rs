@@ -24,14 +24,14 @@ use kagent_core::{
 use sqlx::Executor;
 use tokio::{sync::OnceCell, time::timeout};
 
-use db::TestPostgres;
+use db::TestSchema;
 
 /// Nothing here takes longer when it works.
 const PROMPTLY: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 struct PostgresHarness {
-    database: OnceCell<TestPostgres>,
+    schema: OnceCell<TestSchema>,
 }
 
 #[async_trait]
@@ -39,13 +39,13 @@ impl Harness for PostgresHarness {
     type Store = PostgresStore;
 
     async fn open(&self, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
-        let database = self.database.get_or_init(TestPostgres::create).await;
-        open(&StoreConfig::new(database.url()), clock).await
+        let schema = self.schema.get_or_init(TestSchema::create).await;
+        open(&StoreConfig::new(schema.url()), clock).await
     }
 
     async fn insert_old_rows(&self, _store: &PostgresStore) {
-        let database = self.database.get().expect("the store is open");
-        let mut connection = database.connect().await;
+        let schema = self.schema.get().expect("the store is open");
+        let mut connection = schema.connect().await;
         for statement in old_rows::SQL {
             connection.execute(statement).await.expect("the statement runs");
         }
@@ -56,7 +56,7 @@ kagent_core::store_contract_tests!(crate::PostgresHarness);
 
 /// The same without anything that outlives a transaction, as behind a pooler.
 mod behind_a_pooler {
-    use super::{Arc, Clock, Harness, PostgresHarness, PostgresStore, StoreConfig, TestPostgres, async_trait, open};
+    use super::{Arc, Clock, Harness, PostgresHarness, PostgresStore, StoreConfig, TestSchema, async_trait, open};
 
     #[derive(Default)]
     struct PoolerHarness(PostgresHarness);
@@ -66,8 +66,8 @@ mod behind_a_pooler {
         type Store = PostgresStore;
 
         async fn open(&self, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
-            let database = self.0.database.get_or_init(TestPostgres::create).await;
-            let mut config = StoreConfig::new(database.url());
+            let schema = self.0.schema.get_or_init(TestSchema::create).await;
+            let mut config = StoreConfig::new(schema.url());
             config.transaction_pooler = true;
             open(&config, clock).await
         }
