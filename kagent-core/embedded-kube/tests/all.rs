@@ -4,6 +4,8 @@
 mod apply;
 #[path = "all/client.rs"]
 mod client;
+#[path = "all/custom.rs"]
+mod custom;
 #[path = "all/deletion.rs"]
 mod deletion;
 #[path = "all/kagent.rs"]

@@ -62,7 +62,8 @@ pub(super) fn check_manifest(path: &str, content: &str) -> Vec<Finding> {
         Err(error) => return vec![Finding::error(path, 0, format!("not TOML: {}", error.message()))],
     };
     let mut findings = Vec::new();
-    if !manifest.contains_key("package") {
+    // A package that is a workspace of its own (the fuzz targets) has nothing to inherit from.
+    if !manifest.contains_key("package") || manifest.contains_key("workspace") {
         return findings;
     }
     let inherits = |table: Option<&toml::Value>| {
@@ -159,5 +160,7 @@ mod tests {
         assert_eq!(check_manifest("Cargo.toml", good), []);
         let bad = "[package]\nname = \"a\"\n[dependencies]\nb = \"1\"\n";
         assert_eq!(check_manifest("Cargo.toml", bad).len(), 2);
+        let alone = format!("[workspace]\n{bad}");
+        assert_eq!(check_manifest("Cargo.toml", &alone), []);
     }
 }
