@@ -85,8 +85,8 @@ impl ApiService {
 
     fn route(&self, parts: &http::request::Parts, body: &Bytes) -> ApiResult<Response<ResponseBody>> {
         match Route::parse(parts.uri.path()) {
-            Route::Plain(text) => Ok(plain(StatusCode::OK, text)),
-            Route::Unknown => Ok(plain(StatusCode::NOT_FOUND, "404 page not found\n")),
+            Route::Plain(text) => Ok(plain(text)),
+            Route::Unknown => Err(ApiError::unknown_resource()),
             Route::Version => Ok(json(StatusCode::OK, &discovery::version())),
             Route::Discovery(place) => {
                 if parts.method != Method::GET {
@@ -270,9 +270,9 @@ fn bytes(code: StatusCode, bytes: Bytes) -> Response<ResponseBody> {
     )
 }
 
-fn plain(code: StatusCode, text: &'static str) -> Response<ResponseBody> {
+fn plain(text: &'static str) -> Response<ResponseBody> {
     respond(
-        code,
+        StatusCode::OK,
         HeaderValue::from_static("text/plain; charset=utf-8"),
         UnsyncBoxBody::new(Full::new(Bytes::from_static(text.as_bytes()))),
     )

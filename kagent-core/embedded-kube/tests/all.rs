@@ -12,6 +12,8 @@ mod deletion;
 mod kagent;
 #[path = "all/persistence.rs"]
 mod persistence;
+#[path = "all/refusals.rs"]
+mod refusals;
 #[path = "all/serve.rs"]
 mod serve;
 #[path = "all/support.rs"]

@@ -3,7 +3,7 @@
 use k8s_openapi::api::{
     apps::v1::Deployment,
     coordination::v1::Lease,
-    core::v1::{ConfigMap, Namespace, Secret, Service},
+    core::v1::{ConfigMap, Namespace, Secret},
 };
 use kube::{
     Api, Discovery, ResourceExt,
@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::support::{config_map, config_maps, refusal, secrets, server, widget_crd, widget_kind};
+use crate::support::{config_map, config_maps, refusal, secrets, server, widget_crd};
 
 #[tokio::test]
 async fn an_object_is_created_read_replaced_and_listed() {
@@ -74,66 +74,6 @@ async fn an_object_is_created_read_replaced_and_listed() {
 }
 
 #[tokio::test]
-async fn refusals_have_the_apis_own_words() {
-    let client = server().client();
-    let api = config_maps(&client);
-    let status = refusal(api.get("nope").await);
-    assert_eq!(
-        (status.code, status.reason.as_str(), status.message.as_str()),
-        (404, "NotFound", "configmaps \"nope\" not found")
-    );
-
-    api.create(&PostParams::default(), &config_map("a", &[]))
-        .await
-        .expect("created");
-    let status = refusal(api.create(&PostParams::default(), &config_map("a", &[])).await);
-    assert_eq!(
-        (status.code, status.message.as_str()),
-        (409, "configmaps \"a\" already exists")
-    );
-
-    let lost: Api<ConfigMap> = Api::namespaced(client.clone(), "lost");
-    let status = refusal(lost.create(&PostParams::default(), &config_map("a", &[])).await);
-    assert_eq!(
-        (status.code, status.message.as_str()),
-        (404, "namespaces \"lost\" not found")
-    );
-
-    let status = refusal(api.create(&PostParams::default(), &config_map("Bad_Name", &[])).await);
-    assert_eq!((status.code, status.reason.as_str()), (422, "Invalid"));
-    assert_eq!(
-        status.message,
-        "ConfigMap \"Bad_Name\" is invalid: metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-    );
-
-    let unknown: Api<kube::core::DynamicObject> = Api::namespaced_with(client, "default", &widget_kind("v1"));
-    let status = refusal(unknown.list(&ListParams::default()).await);
-    assert_eq!(
-        (status.code, status.message.as_str()),
-        (404, "the server could not find the requested resource")
-    );
-}
-
-#[tokio::test]
-async fn a_stale_writer_gets_a_conflict() {
-    let client = server().client();
-    let api = config_maps(&client);
-    let old = api
-        .create(&PostParams::default(), &config_map("a", &[("k", "1")]))
-        .await
-        .expect("created");
-    let mut new = old.clone();
-    new.data = Some([("k".to_owned(), "2".to_owned())].into());
-    api.replace("a", &PostParams::default(), &new).await.expect("replaced");
-    let status = refusal(api.replace("a", &PostParams::default(), &old).await);
-    assert_eq!(status.code, 409);
-    assert_eq!(
-        status.message,
-        "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again"
-    );
-}
-
-#[tokio::test]
 async fn a_write_that_changes_nothing_keeps_the_version() {
     let client = server().client();
     let api = config_maps(&client);
@@ -184,21 +124,6 @@ async fn json_merge_and_strategic_patches_change_a_secret() {
         .await
         .expect("patched");
     assert_eq!(patched.data.expect("data").len(), 2);
-}
-
-#[tokio::test]
-async fn strategic_merge_elsewhere_is_refused_with_415() {
-    let client = server().client();
-    let api: Api<Service> = Api::namespaced(client, "default");
-    let status = refusal(
-        api.patch("s", &PatchParams::default(), &Patch::Strategic(json!({})))
-            .await,
-    );
-    assert_eq!((status.code, status.reason.as_str()), (415, "UnsupportedMediaType"));
-    assert_eq!(
-        status.message,
-        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
-    );
 }
 
 #[tokio::test]
