@@ -34,6 +34,30 @@ impl HostResolver for DnsResolver {
     }
 }
 
+/// One address for every name, for debugging outside a cluster (`KAGENT_A2A_DEBUG_ADDR`).
+#[derive(Clone, Debug)]
+pub struct FixedResolver {
+    host: String,
+    port: u16,
+}
+
+impl FixedResolver {
+    /// Everything is at `host:port`, which the system's resolver looks up at each connection.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+        }
+    }
+}
+
+#[async_trait]
+impl HostResolver for FixedResolver {
+    async fn resolve_host(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        DnsResolver.resolve_host(&self.host, self.port).await
+    }
+}
+
 /// A table of `host:port` → address that is consulted before another resolver.
 #[derive(Clone)]
 pub struct HostTable {

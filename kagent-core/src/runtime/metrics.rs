@@ -65,6 +65,11 @@ impl Metrics {
         }
     }
 
+    /// Where other parts add theirs, before the metrics are shared.
+    pub fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
     /// All metrics in the OpenMetrics text format.
     ///
     /// # Errors

@@ -1,0 +1,281 @@
+//! Puts the parts together, in the order in which they start; read it top to bottom.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use kagent_core::{
+    Error,
+    a2a::{Relay, RelayConfig},
+    auth::{AllowAll, Authenticator, trusted_proxy::TrustedProxy, unsecured::Unsecured},
+    card::standard::StandardCards,
+    clock::{Clock, SystemClock},
+    cluster::{Cluster, WatchScope},
+    error::Result,
+    http::{AppState, BuildInfo, Limits, router},
+    registry::table::RouteTable,
+    resolve::{DnsResolver, FixedResolver, HostResolver},
+    runtime::{
+        admin::{metrics_router, probes_router},
+        health::Checks,
+        metrics::{Metrics, count_request},
+        serve::{ServeOptions, listen, serve},
+    },
+    standalone::{self, StandaloneConfig},
+    store::{
+        self, Store, StoreConfig,
+        metered::{MeteredStore, StoreMetrics},
+    },
+    tasks::Tasks,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::args::{Args, AuthMode, Database};
+
+/// Time for background work to end, beyond what agents get.
+const TASKS_END: Duration = Duration::from_secs(5);
+/// Scrapes and probes are short; what is open longer than this is cut.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+/// Runs the server until `stop` is cancelled or a part that it cannot do without ends.
+///
+/// # Errors
+/// One line: why it could not start, or which part ended.
+pub async fn run(args: Args, stop: CancellationToken) -> Result<()> {
+    let (tasks, mut ends) = Tasks::new();
+    let limit = TASKS_END
+        + args
+            .standalone
+            .as_ref()
+            .map_or(Duration::ZERO, |standalone| standalone.stop_timeout);
+    let result = tokio::select! {
+        result = serve_all(&args, &tasks, stop.clone()) => result,
+        Some(name) = ends.next() => Err(Error::internal(format!("{name} ended unexpectedly"))),
+    };
+    if !tasks.shutdown(limit).await {
+        tracing::warn!(limit_s = limit.as_secs(), "background work did not end in time");
+    }
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
+    result
+}
+
+async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Result<()> {
+    for note in &args.notes {
+        tracing::warn!("{note}");
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let checks = Checks::default();
+
+    // 1. Listeners first: a port in use is said before anything is touched.
+    let listener = listen("http-server-address", &args.http_server_address).await?;
+    let address = local_address(&listener)?;
+    let server_url = url_of(address)?;
+    let mut metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let a2a_metrics = kagent_core::a2a::metrics::Metrics::default();
+    a2a_metrics.register(metrics.registry());
+    let store_metrics = StoreMetrics::register(metrics.registry().sub_registry_with_prefix("kagent"));
+    let metrics = Arc::new(metrics);
+    if let Some(address) = &args.health_probe_address {
+        let listener = listen("health-probe-bind-address", address).await?;
+        serve_admin(listener, probes_router(checks.clone()), tasks);
+    }
+    if let Some(address) = &args.metrics_address {
+        let listener = listen("metrics-bind-address", address).await?;
+        serve_admin(listener, metrics_router(metrics.clone()), tasks);
+    }
+    let draining = checks.gate("serving", "the server is starting");
+
+    // 2. Store.
+    let store = open_store(args, clock.clone(), tasks).await?;
+    let store = Arc::new(MeteredStore::new(store, store_metrics)) as Arc<dyn Store>;
+    let checked = store.clone();
+    checks.register("database", move || {
+        let store = checked.clone();
+        async move { store.check_health().await.map_err(|error| error.to_string()) }
+    });
+
+    // 3. Kubernetes API: of a cluster, or our own.
+    let (client, resolver) = match &args.standalone {
+        Some(standalone) => {
+            let started = standalone::start(
+                StandaloneConfig {
+                    dir: standalone.dir.clone(),
+                    state_dir: standalone.state_dir.clone(),
+                    server_url: server_url.as_str().trim_end_matches('/').to_owned(),
+                    guard: own_program()?,
+                    adk: standalone.adk.clone(),
+                    environment: environment(),
+                    default_namespace: args.kagent_namespace.clone(),
+                    start_timeout: standalone.start_timeout,
+                    grace: standalone.stop_timeout,
+                    clock: clock.clone(),
+                },
+                tasks,
+            )
+            .await?;
+            let loaded = started.loaded;
+            checks.register("manifests", move || {
+                std::future::ready(if *loaded.borrow() {
+                    Ok(())
+                } else {
+                    Err("not all manifests have been looked at yet".to_owned())
+                })
+            });
+            (started.client, Arc::new(started.hosts) as Arc<dyn HostResolver>)
+        }
+        None => (
+            connect_kube(args).await?,
+            Arc::new(DnsResolver) as Arc<dyn HostResolver>,
+        ),
+    };
+    let resolver = match &args.a2a_debug_address {
+        Some((host, port)) => Arc::new(FixedResolver::new(host, *port)),
+        None => resolver,
+    };
+
+    // 4. What every replica sees of the cluster, and where agents are.
+    let scope = WatchScope::from_namespaces(args.watch_namespaces.iter().cloned());
+    let cluster = Cluster::start(client, scope, tasks);
+    let sync = cluster.sync().clone();
+    checks.register("cluster", move || {
+        let pending = sync.pending();
+        std::future::ready(if pending.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("not read yet: {}", pending.join(", ")))
+        })
+    });
+    let routes = Arc::new(RouteTable::new());
+
+    // 5. The API.
+    let relay = Relay::new(RelayConfig {
+        connect_timeout: args.a2a.connect_timeout,
+        idle_timeout: args.a2a.idle_timeout,
+        keep_alive: args.a2a.keep_alive,
+        max_body: args.http_max_body,
+        max_answer: args.a2a.max_answer,
+        clock: clock.clone(),
+        metrics: a2a_metrics,
+        ..RelayConfig::new(resolver)
+    });
+    let router = router(AppState {
+        store,
+        authenticator: build_authenticator(&args.auth),
+        authorizer: Arc::new(AllowAll),
+        routes,
+        cards: Arc::new(StandardCards),
+        relay,
+        base_url: Arc::new(args.a2a_base_url.clone().unwrap_or(server_url)),
+        proxies_hosts: args.standalone.is_some(),
+        build: Arc::new(build_info()),
+        limits: Limits {
+            max_body: args.http_max_body,
+            request_time: args.http_request_timeout,
+        },
+    });
+    let router = match args.metrics_address {
+        Some(_) => router.layer(axum::middleware::from_fn_with_state(metrics, count_request)),
+        None => router,
+    };
+
+    // 6. Serve until asked to stop, then let open requests end.
+    draining.open();
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+    let stopping = stop.clone();
+    tasks.spawn("draining", async move {
+        stopping.cancelled().await;
+        draining.close("the server is stopping");
+    });
+    serve(listener, router, args.serve, stop, tasks.clone()).await;
+    Ok(())
+}
+
+fn serve_admin(listener: TcpListener, router: axum::Router, tasks: &Tasks) {
+    let options = ServeOptions {
+        header_timeout: Duration::from_secs(10),
+        drain_timeout: ADMIN_DRAIN,
+    };
+    let stop = tasks.shutdown_token().clone();
+    tasks.spawn("admin", serve(listener, router, options, stop, tasks.clone()));
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener
+        .local_addr()
+        .map_err(|error| Error::internal("the listener has no address").with_source(error))
+}
+
+/// The URL under which this machine's own processes reach `address`.
+fn url_of(address: SocketAddr) -> Result<Url> {
+    let url = if address.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", address.port())
+    } else {
+        format!("http://{address}")
+    };
+    url.parse()
+        .map_err(|error| Error::internal(format!("{url} is not a URL")).with_source(error))
+}
+
+async fn open_store(args: &Args, clock: Arc<dyn Clock>, tasks: &Tasks) -> Result<Arc<dyn Store>> {
+    let mut config = match &args.database {
+        Database::Sqlite(path) => StoreConfig::new(format!("sqlite:{}", path.display())),
+        Database::Postgres(url) => {
+            let mut config = StoreConfig::new(String::new());
+            config.url = SecretString::from(url.expose_secret());
+            config
+        }
+    };
+    config.max_connections = args.postgres_max_connections;
+    store::connect(&config, clock, tasks).await
+}
+
+async fn connect_kube(args: &Args) -> Result<kube::Client> {
+    let config = match &args.kubeconfig {
+        Some(file) => {
+            let kubeconfig = kube::config::Kubeconfig::read_from(file).map_err(|error| {
+                Error::invalid(format!("cannot read the kubeconfig {}", file.display())).with_source(error)
+            })?;
+            kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
+                .await
+                .map_err(|error| {
+                    Error::invalid(format!("cannot use the kubeconfig {}", file.display())).with_source(error)
+                })?
+        }
+        None => kube::Config::infer().await.map_err(|error| {
+            Error::invalid("there is no cluster to connect to: set KUBECONFIG, or use --standalone DIR")
+                .with_source(error)
+        })?,
+    };
+    kube::Client::try_from(config)
+        .map_err(|error| Error::invalid("cannot use the connection to the cluster").with_source(error))
+}
+
+fn build_authenticator(mode: &AuthMode) -> Arc<dyn Authenticator> {
+    match mode {
+        AuthMode::Unsecure => Arc::new(Unsecured),
+        AuthMode::TrustedProxy { user_id_claim } => Arc::new(TrustedProxy::new(user_id_claim)),
+    }
+}
+
+fn build_info() -> BuildInfo {
+    BuildInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        git_commit: option_env!("KAGENT_GIT_COMMIT").unwrap_or("unknown").to_owned(),
+        build_date: option_env!("KAGENT_BUILD_DATE").unwrap_or("unknown").to_owned(),
+    }
+}
+
+/// This program, which guards agents as well.
+fn own_program() -> Result<std::path::PathBuf> {
+    std::env::current_exe().map_err(|error| Error::internal("cannot find this program's own file").with_source(error))
+}
+
+/// The environment, of which agents get a small part.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! The stock server: arguments, and the choice of what they are made of. Everything else is `kagent-core`.
+
+pub mod args;
+mod compose;
+
+pub use args::Args;
+pub use compose::run;
