@@ -9,9 +9,11 @@ use kagent_core::{
     card::standard::StandardCards,
     clock::{Clock, SystemClock},
     cluster::{Cluster, WatchScope},
+    controller,
     error::Result,
     http::{AppState, BuildInfo, Limits, router},
-    registry::table::RouteTable,
+    leader::always::AlwaysLeader,
+    registry::{informer, table::RouteTable},
     resolve::{DnsResolver, FixedResolver, HostResolver},
     runtime::{
         admin::{metrics_router, probes_router},
@@ -25,6 +27,7 @@ use kagent_core::{
         metered::{MeteredStore, StoreMetrics},
     },
     tasks::Tasks,
+    translate::TranslateOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
@@ -149,8 +152,22 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
         })
     });
     let routes = Arc::new(RouteTable::new());
+    informer::start(&cluster, routes.clone(), tasks);
 
-    // 5. The API.
+    // 5. Writers. There is one replica, so it leads.
+    let options = Arc::new(build_options(args, &server_url));
+    controller::run(
+        controller::Context {
+            cluster: cluster.clone(),
+            store: store.clone(),
+            leader: Arc::new(AlwaysLeader::new()),
+            options: options.clone(),
+            clock: clock.clone(),
+        },
+        tasks,
+    );
+
+    // 6. The API.
     let relay = Relay::new(RelayConfig {
         connect_timeout: args.a2a.connect_timeout,
         idle_timeout: args.a2a.idle_timeout,
@@ -165,6 +182,8 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
         store,
         authenticator: build_authenticator(&args.auth),
         authorizer: Arc::new(AllowAll),
+        cluster,
+        options,
         routes,
         cards: Arc::new(StandardCards),
         relay,
@@ -181,7 +200,7 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
         None => router,
     };
 
-    // 6. Serve until asked to stop, then let open requests end.
+    // 7. Serve until asked to stop, then let open requests end.
     draining.open();
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
     let stopping = stop.clone();
@@ -257,6 +276,35 @@ fn build_authenticator(mode: &AuthMode) -> Arc<dyn Authenticator> {
     match mode {
         AuthMode::Unsecure => Arc::new(Unsecured),
         AuthMode::TrustedProxy { user_id_claim } => Arc::new(TrustedProxy::new(user_id_claim)),
+    }
+}
+
+fn build_options(args: &Args, server_url: &Url) -> TranslateOptions {
+    let agents = &args.agents;
+    // Without a cluster agents reach the server, and each other through it, on this machine.
+    let own_url = args.standalone.as_ref().map(|_| server_url.clone());
+    TranslateOptions {
+        image_registry: agents.image_registry.clone(),
+        image_repository: agents.image_repository.clone(),
+        image_tag: agents.image_tag.clone(),
+        image_pull_policy: agents.image_pull_policy.clone(),
+        image_pull_secret: agents.image_pull_secret.clone(),
+        skills_init_image_registry: agents.skills_init_image_registry.clone(),
+        skills_init_image_repository: agents.skills_init_image_repository.clone(),
+        skills_init_image_tag: agents.skills_init_image_tag.clone(),
+        default_service_account_name: agents.default_service_account_name.clone(),
+        default_agent_pod_labels: agents.default_agent_pod_labels.clone(),
+        default_agent_bind_host: agents.default_agent_bind_host.clone(),
+        mcp_egress_plaintext: agents.mcp_egress_plaintext,
+        default_model_config_name: agents.default_model_config_name.clone(),
+        controller_name: args.kagent_controller_name.clone(),
+        controller_namespace: args.kagent_namespace.clone(),
+        controller_url: own_url
+            .as_ref()
+            .map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        proxy_url: own_url.or_else(|| agents.proxy_url.clone()),
+        watch_namespaces: args.watch_namespaces.clone(),
+        otel_env: args.otel.clone(),
     }
 }
 
