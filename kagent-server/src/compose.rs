@@ -81,12 +81,16 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
     a2a_metrics.register(metrics.registry());
     let store_metrics = StoreMetrics::register(metrics.registry().sub_registry_with_prefix("kagent"));
     let metrics = Arc::new(metrics);
+    let mut probes_address = String::from("none");
     if let Some(address) = &args.health_probe_address {
         let listener = listen("health-probe-bind-address", address).await?;
+        probes_address = local_address(&listener)?.to_string();
         serve_admin(listener, probes_router(checks.clone()), tasks);
     }
+    let mut metrics_address = String::from("none");
     if let Some(address) = &args.metrics_address {
         let listener = listen("metrics-bind-address", address).await?;
+        metrics_address = local_address(&listener)?.to_string();
         serve_admin(listener, metrics_router(metrics.clone()), tasks);
     }
     let draining = checks.gate("serving", "the server is starting");
@@ -202,7 +206,13 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
 
     // 7. Serve until asked to stop, then let open requests end.
     draining.open();
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+    tracing::info!(
+        %address,
+        probes = probes_address,
+        metrics = metrics_address,
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
     let stopping = stop.clone();
     tasks.spawn("draining", async move {
         stopping.cancelled().await;

@@ -129,17 +129,25 @@ impl Loader {
             };
             now.insert(file.clone(), kept.unwrap_or_default());
         }
+        // It is not known what these manifests stand for, so nothing of their files is taken away.
+        let mut unclear: BTreeSet<String> = problems.iter().map(|problem| problem.file.clone()).collect();
         for manifest in manifests {
-            match self.apply_one(&manifest, &now).await {
-                Ok(key) => {
-                    now.entry(manifest.file).or_default().insert(key);
+            let key = match self.find_key(&manifest, &now).await {
+                Ok(key) => key,
+                Err(reason) => {
+                    unclear.insert(manifest.file.clone());
+                    problems.push(manifest.problem(reason));
+                    continue;
                 }
-                Err(reason) => problems.push(manifest.problem(reason)),
+            };
+            if let Err(reason) = self.applier.apply(&manifest, &key).await {
+                problems.push(manifest.problem(reason));
             }
+            // Also when it was refused: the version before it stays.
+            now.entry(manifest.file).or_default().insert(key);
         }
         self.failed = problems.iter().map(|problem| problem.file.clone()).collect();
-        for file in &self.failed {
-            // It is not known what a bad manifest stands for, so nothing of its file is taken away.
+        for file in &unclear {
             let before = self.applied.of_file(file).unwrap_or_default();
             now.entry(file.clone()).or_default().extend(before);
         }
@@ -152,7 +160,8 @@ impl Loader {
         problems
     }
 
-    async fn apply_one(
+    /// Which object a manifest is, when no other manifest is the same one.
+    async fn find_key(
         &mut self,
         manifest: &Manifest,
         now: &BTreeMap<String, BTreeSet<ObjectKey>>,
@@ -162,7 +171,6 @@ impl Loader {
         if let Some(owner) = owner {
             return Err(format!("{key} is in {owner} already"));
         }
-        self.applier.apply(manifest, &key).await?;
         Ok(key)
     }
 

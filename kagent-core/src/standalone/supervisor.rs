@@ -222,12 +222,15 @@ impl Supervisor {
         let dir = run.join(&self.namespace).join(&self.name).join(self.starts.to_string());
         match Instance::start(&self.context, &self.namespace, deployment, dir.clone(), &self.log).await {
             Ok(instance) => {
-                tracing::info!(
-                    agent.namespace = self.namespace,
-                    agent.name = self.name,
-                    port = instance.port.port(),
-                    "agent started"
-                );
+                if self.told.is_none() {
+                    // Restarts after a problem that is in the log already would only bury it.
+                    tracing::info!(
+                        agent.namespace = self.namespace,
+                        agent.name = self.name,
+                        port = instance.port.port(),
+                        "agent started"
+                    );
+                }
                 if self.current.is_none() {
                     // Until it answers, callers are refused at once instead of looking the name up elsewhere.
                     self.route_to(&instance);

@@ -40,6 +40,8 @@ fn find(name: &str) -> &'static Flag {
 pub fn command() -> Command {
     let mut command = Command::new("kagent-server")
         .version(env!("CARGO_PKG_VERSION"))
+        // The same text on every terminal and in a pipe.
+        .term_width(100)
         .about("The kagent control plane: REST, A2A, controllers; in a cluster or, with --standalone, without one")
         .after_help(
             "Every flag is an environment variable too: its name in upper case, with _ for -. A variable that is not \
