@@ -207,6 +207,7 @@ impl Supervisor {
         for host in self.host_names() {
             self.context.hosts.remove(&host, AGENT_PORT);
         }
+        remove_dir(self.context.dirs.run().join(&self.namespace).join(&self.name)).await;
         self.deployment = None;
         self.written = None;
         self.backoff = new_backoff();

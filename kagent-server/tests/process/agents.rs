@@ -27,14 +27,14 @@ fn an_agent_answers_through_the_server_and_follows_its_manifest() {
     assert!(!server.call("demo/echo").contains("\"answer\":"));
 }
 
-/// Writes the ids of the agent's process and of one that it starts, then answers.
+/// Writes the ids of one process that the agent starts and of its own, then answers. `$$` stands for `$` in arguments.
 fn noting(dirs: &Dirs, name: &str) -> String {
     let file = dirs.path(name);
     let file = file.display();
     agent(
         name,
         &format!(
-            "sleep 1000 &\necho $! > {file}.new\necho $$ >> {file}.new\nmv {file}.new {file}\nexec {}",
+            "sleep 1000 &\necho $! > {file}.new\necho $$$$ >> {file}.new\nmv {file}.new {file}\nexec {}",
             stub_agent()
         ),
     )
