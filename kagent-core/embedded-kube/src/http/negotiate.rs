@@ -103,5 +103,44 @@ fn parse_yaml(body: &Bytes) -> ApiResult<Value> {
         return Ok(value);
     }
     let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("error decoding YAML: it is not UTF-8"))?;
-    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+    // As for the API server, `n` and `y` are words.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_applied_configuration_may_be_yaml() {
+        let body = Bytes::from_static(b"kind: X\nmetadata:\n  name: n\nspec: {on: true, count: 3, text: \"3\"}\n");
+        assert_eq!(
+            parse_yaml(&body).expect("YAML"),
+            json!({ "kind": "X", "metadata": { "name": "n" }, "spec": { "on": true, "count": 3, "text": "3" } })
+        );
+        assert_eq!(parse_yaml(&Bytes::from_static(b"a: [")).expect_err("broken").code, 400);
+    }
+
+    #[test]
+    fn the_first_form_that_can_be_served_is_taken() {
+        let wanted = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, http::HeaderValue::from_static(accept));
+            form(&headers)
+        };
+        assert_eq!(
+            wanted("application/json;as=Table;v=v1;g=meta.k8s.io,application/json"),
+            Ok(Form::Whole)
+        );
+        assert_eq!(
+            wanted("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"),
+            Ok(Form::Metadata)
+        );
+        assert_eq!(wanted("application/vnd.kubernetes.protobuf").expect_err("no").code, 406);
+        assert_eq!(form(&HeaderMap::new()), Ok(Form::Whole));
+    }
 }

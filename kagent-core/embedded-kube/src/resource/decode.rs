@@ -95,6 +95,9 @@ fn fill_in(kind: &str, object: &mut Value) {
             let spec = &mut object["spec"];
             default(spec, "type", json!("ClusterIP"));
             default(spec, "sessionAffinity", json!("None"));
+            if spec["type"] != "ExternalName" {
+                default(spec, "internalTrafficPolicy", json!("Cluster"));
+            }
             for port in spec["ports"].as_array_mut().into_iter().flatten() {
                 default(port, "protocol", json!("TCP"));
                 let number = port["port"].clone();
