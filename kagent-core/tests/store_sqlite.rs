@@ -232,3 +232,16 @@ async fn a_place_that_cannot_be_written_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.message().contains("cannot be used"), "{error}");
 }
+
+#[test]
+fn both_engines_have_the_same_migrations() {
+    let names = |engine: &str| -> Vec<_> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+        let entries = std::fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert!(!names("sqlite").is_empty());
+    assert_eq!(names("sqlite"), names("postgres"));
+}

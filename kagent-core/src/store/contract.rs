@@ -62,7 +62,8 @@ impl<S: Store + 'static> Fixture<S> {
 }
 
 /// Makes one test of each rule of the contract, in modules `concrete` and `object`. `$harness` is the full path of a
-/// type that implements [`Harness`](crate::store::contract::Harness), such as `crate::SqliteHarness`.
+/// type that implements [`Harness`](crate::store::contract::Harness), such as `crate::SqliteHarness`. The tests are
+/// `#[tokio::test]`s.
 #[macro_export(local_inner_macros)]
 macro_rules! store_contract_tests {
     ($harness:ty) => {
@@ -77,6 +78,7 @@ macro_rules! store_contract_tests {
                 an_unknown_agent_is_none,
             }
             events {
+                a_call_that_is_given_up_is_done_whole_or_not_at_all,
                 a_limit_and_an_instant_narrow_the_list,
                 a_repeated_append_changes_nothing,
                 a_taken_id_is_refused_and_nothing_is_written,

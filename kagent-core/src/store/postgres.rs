@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     tasks::Tasks,
 };
 
@@ -205,7 +205,11 @@ async fn prepare_until_ready(options: &PgConnectOptions, connect_timeout: Durati
             last_failure = error.chain();
             tracing::warn!(error = last_failure, "the database cannot be used yet; trying again");
         }
-        let reason = format!("the database is not reachable yet: {error}");
+        let state_of_it = match error.kind() {
+            ErrorKind::Conflict => "the database cannot be used",
+            _ => "the database is not reachable yet",
+        };
+        let reason = error.context(state_of_it).message().to_owned();
         state.send_replace(State::Waiting(reason));
         tokio::time::sleep(delays.next().unwrap_or(LAST_RETRY)).await;
     }

@@ -186,6 +186,20 @@ mod tests {
         assert_eq!(map_error(sqlx::Error::PoolTimedOut).kind(), ErrorKind::Unavailable);
     }
 
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_file_that_cannot_be_written_now_is_unavailable() {
+        // Busy, busy in a snapshot, read-only, I/O while writing, cannot open, full.
+        for code in ["5", "517", "8", "778", "14", "13"] {
+            assert_eq!(sqlite_failure(code).0, ErrorKind::Unavailable, "{code}");
+        }
+        assert_eq!(
+            sqlite_failure("2067").0,
+            ErrorKind::Internal,
+            "a broken constraint is a fault of ours"
+        );
+    }
+
     #[test]
     fn a_fault_of_ours_is_internal() {
         assert_eq!(postgres_failure("42P01").0, ErrorKind::Internal);

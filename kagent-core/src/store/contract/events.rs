@@ -1,8 +1,9 @@
 //! The contract of events.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use futures::future::join_all;
+use tokio::time::timeout;
 
 use super::{ALICE, BOB, Fixture, append_new, event, list_ascending, session};
 use crate::{
@@ -193,4 +194,30 @@ pub async fn the_same_event_many_times_at_once_is_kept_once<S: Store + ?Sized>(f
     }
     assert_eq!(new, 1);
     assert_eq!(list_ascending(&**store, "s").await.len(), 1);
+}
+
+pub async fn a_call_that_is_given_up_is_done_whole_or_not_at_all<S: Store + ?Sized>(fixture: &Fixture<S>) {
+    let (store, clock) = (&fixture.store, &fixture.clock);
+    store.upsert_session(&session("s", ALICE)).await.expect("written");
+    let events: Vec<_> = (0..40).map(|number| event(&format!("e{number}"), "s")).collect();
+    for (event, patience) in events.iter().zip(0..) {
+        // Whether the call ends in time is not the point.
+        let _ = timeout(Duration::from_micros(patience * 100), store.append_event(event)).await;
+        clock.advance_millis(1);
+    }
+    for event in &events {
+        let answer = store.append_event(event).await.expect("a later call succeeds");
+        assert_ne!(answer, Appended::Taken, "{} is there in part", event.id);
+    }
+    let listed = list_ascending(&**store, "s").await;
+    assert_eq!(listed.len(), events.len());
+    let found = store
+        .find_session("s", ALICE)
+        .await
+        .expect("answers")
+        .expect("is there");
+    assert_eq!(
+        found.updated_at, listed[39].created_at,
+        "an event is there whose session was not marked"
+    );
 }

@@ -48,6 +48,9 @@ SELECT to_regclass('agent') IS NOT NULL, to_regclass('kagent_rs_migrations') IS 
 const FIND_GO_VERSION: &str = "SELECT version, dirty FROM schema_migrations ORDER BY version DESC LIMIT 1";
 
 /// Connects, checks that the schema is ours to use, and applies what is missing.
+///
+/// # Errors
+/// `Conflict` when the schema is not ours to use; otherwise as calls of the store.
 pub(super) async fn apply(options: &PgConnectOptions, connect_timeout: Duration) -> Result<()> {
     let mut connection = timeout(connect_timeout, PgConnection::connect_with(options))
         .await
@@ -102,11 +105,11 @@ async fn check_schema(connection: &mut PgConnection) -> Result<()> {
         .await
         .map_err(map_error)?;
     match found {
-        Some((version, true)) => Err(Error::unavailable(format!(
+        Some((version, true)) => Err(refuse(format!(
             "kagent's own migration {version} of this database has failed half-way (schema_migrations.dirty); let the \
              kagent controller that made it repair it first"
         ))),
-        Some((version, false)) if version > GO_VERSION => Err(Error::unavailable(format!(
+        Some((version, false)) if version > GO_VERSION => Err(refuse(format!(
             "the database has schema {version} of a kagent newer than 0.9.12, which has schema {GO_VERSION}; use \
              another database"
         ))),
@@ -117,19 +120,24 @@ async fn check_schema(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
+/// `Conflict` marks what waiting alone does not cure.
+fn refuse(message: String) -> Error {
+    Error::conflict(message)
+}
+
 fn refuse_older(schema: &str) -> Error {
-    Error::unavailable(format!(
+    refuse(format!(
         "the database has the schema {schema}; start the kagent 0.9.12 controller on it once, then this program"
     ))
 }
 
 fn explain(error: MigrateError) -> Error {
     match error {
-        MigrateError::VersionMissing(version) => Error::unavailable(format!(
+        MigrateError::VersionMissing(version) => refuse(format!(
             "the database was migrated by a newer version of this program (its migration {version} is unknown here); \
              use that version, or another database"
         )),
-        MigrateError::VersionMismatch(version) | MigrateError::Dirty(version) => Error::unavailable(format!(
+        MigrateError::VersionMismatch(version) | MigrateError::Dirty(version) => refuse(format!(
             "migration {version} of the database is not the one of this program; use the program that applied it"
         )),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
