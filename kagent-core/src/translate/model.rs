@@ -1,6 +1,13 @@
 //! Models: a ModelConfig becomes a part of `config.json`, environment and volumes. One provider per file in `model/`.
 
+mod anthropic;
+mod azure_openai;
+mod bedrock;
+mod gemini;
+mod ollama;
 mod openai;
+mod sap_ai_core;
+mod vertex;
 
 use kagent_api::{
     adk,
@@ -19,7 +26,7 @@ use super::{
 /// The model of the ModelConfig `name`, which must be in the agent's namespace.
 ///
 /// # Errors
-/// When it does not exist, lacks what its provider needs, or its provider is not supported.
+/// When it does not exist, lacks what its provider needs, or its provider is unknown.
 pub(super) fn resolve_model(fetched: &Fetched, namespace: &str, name: &str) -> Result<ResolvedModel, Problem> {
     let Some(config) = fetched.find_model_config(namespace, name) else {
         return Err(Problem::missing(&ObjectKey::new(
@@ -30,14 +37,22 @@ pub(super) fn resolve_model(fetched: &Fetched, namespace: &str, name: &str) -> R
     };
     let mut needs = PodNeeds::default();
     let base = build_base(&config.spec, &mut needs);
-    let model = match config.spec.provider() {
-        ModelProvider::OpenAI => openai::resolve(&config.spec, base, &mut needs),
-        ref other => {
-            return Err(Problem::unsupported(&format!(
-                "spec.provider {other:?} of ModelConfig {namespace}/{name}"
-            )));
-        }
+    let spec = &config.spec;
+    let secret = spec.api_key_secret.as_deref().unwrap_or_default();
+    let secret = fetched.find_secret(namespace, secret);
+    let model = match spec.provider() {
+        ModelProvider::OpenAI => Ok(openai::resolve(spec, base, &mut needs)),
+        ModelProvider::Anthropic => Ok(anthropic::resolve(spec, base, &mut needs)),
+        ModelProvider::AzureOpenAI => azure_openai::resolve(spec, base, &mut needs),
+        ModelProvider::Gemini => Ok(gemini::resolve(spec, base, &mut needs)),
+        ModelProvider::GeminiVertexAI => vertex::resolve_gemini(spec, base, &mut needs),
+        ModelProvider::AnthropicVertexAI => vertex::resolve_anthropic(spec, base, &mut needs),
+        ModelProvider::Ollama => ollama::resolve(spec, base, &mut needs),
+        ModelProvider::Bedrock => bedrock::resolve(spec, base, secret, &mut needs),
+        ModelProvider::SAPAICore => sap_ai_core::resolve(spec, base, secret, &mut needs),
+        ModelProvider::Other(other) => Err(format!("unknown model provider: {other}")),
     };
+    let model = model.map_err(|message| Problem::new("spec.declarative.modelConfig", message))?;
     Ok(ResolvedModel {
         name: name.to_owned(),
         config: model,

@@ -1,31 +1,96 @@
 //! The system message: from the spec, a ConfigMap or a Secret. Never logged.
 
-use kagent_api::v1alpha2::{Agent, DeclarativeAgentSpec, ValueSource, ValueSourceType};
+use std::collections::BTreeMap;
+
+use kagent_api::v1alpha2::{Agent, DeclarativeAgentSpec, PromptSource, ValueSource, ValueSourceType};
 
 use super::{
     fetched::{Fetched, ObjectKind},
     references::source_key,
-    resolved::ResolvedMcpTool,
+    resolved::{McpProtocol, ResolvedMcpTool, ResolvedSkills},
+    skills::skill_names,
+    template::{TemplateData, TemplateError, render},
     validate::Problem,
 };
 
-/// The text of `systemMessage` or of what `systemMessageFrom` names, before templating.
+/// The system message of a declarative agent, templates filled in.
 ///
 /// # Errors
-/// When there is none.
+/// When there is none, or its template cannot be used.
 pub(super) fn resolve_prompt(
-    _agent: &Agent,
+    agent: &Agent,
     spec: &DeclarativeAgentSpec,
     namespace: &str,
     fetched: &Fetched,
-    _tools: &[ResolvedMcpTool],
+    tools: &[ResolvedMcpTool],
+    skills: Option<&ResolvedSkills>,
 ) -> Result<String, Problem> {
+    const FIELD: &str = "spec.declarative.systemMessage";
     let text = read_message(spec, namespace, fetched)?;
     let sources = spec.prompt_template.as_ref().and_then(|it| it.data_sources.as_deref());
-    match sources {
-        Some(sources) if !sources.is_empty() => Err(Problem::unsupported("spec.declarative.promptTemplate")),
-        _ => Ok(text),
+    let Some(sources) = sources.filter(|sources| !sources.is_empty()) else {
+        return Ok(text);
+    };
+    let data = TemplateData {
+        texts: vec![
+            ("AgentName", agent.metadata.name.clone().unwrap_or_default()),
+            ("AgentNamespace", namespace.to_owned()),
+            ("Description", agent.spec.description.clone().unwrap_or_default()),
+        ],
+        lists: vec![
+            ("ToolNames", list_tool_names(tools)),
+            ("SkillNames", skills.map(skill_names).unwrap_or_default()),
+        ],
+        includes: read_sources(sources, namespace, fetched)
+            .map_err(|message| Problem::new("spec.declarative.promptTemplate", message))?,
+    };
+    render(&text, &data).map_err(|error| match error {
+        TemplateError::Invalid(message) => {
+            Problem::new(FIELD, format!("failed to execute system message template: {message}"))
+        }
+        TemplateError::Unsupported(what) => Problem::unsupported(&format!("{FIELD}: {what}")),
+    })
+}
+
+/// Streamable HTTP first, as in `config.json`.
+fn list_tool_names(tools: &[ResolvedMcpTool]) -> Vec<String> {
+    let by = |protocol| tools.iter().filter(move |tool| tool.protocol == protocol);
+    by(McpProtocol::StreamableHttp)
+        .chain(by(McpProtocol::Sse))
+        .flat_map(|tool| tool.tools.clone())
+        .collect()
+}
+
+/// What templates can include, by `alias/key`.
+fn read_sources(
+    sources: &[PromptSource],
+    namespace: &str,
+    fetched: &Fetched,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut includes = BTreeMap::new();
+    for source in sources {
+        let name = &source.reference.name;
+        let alias = source
+            .alias
+            .as_deref()
+            .filter(|alias| !alias.is_empty())
+            .unwrap_or(name);
+        let Some(map) = fetched.find_config_map(namespace, name) else {
+            return Err(format!(
+                "failed to resolve prompt sources: failed to resolve prompt source {name:?}: \
+                 failed to find ConfigMap {namespace}/{name}: ConfigMap {name:?} not found"
+            ));
+        };
+        for (key, text) in map.data.iter().flatten() {
+            let path = format!("{alias}/{key}");
+            if includes.insert(path.clone(), text.clone()).is_some() {
+                return Err(format!(
+                    "failed to resolve prompt sources: duplicate prompt template {path:?}"
+                ));
+            }
+        }
     }
+    Ok(includes)
 }
 
 fn read_message(spec: &DeclarativeAgentSpec, namespace: &str, fetched: &Fetched) -> Result<String, Problem> {

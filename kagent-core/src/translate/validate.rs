@@ -147,6 +147,13 @@ fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<ResolvedAgent> {
     let spec = &agent.spec;
+    let skills = match resolve_skills(skills_input(agent)) {
+        Ok(skills) => skills,
+        Err(message) => {
+            problems.push(Problem::new("spec.skills", message).during(Stage::Skills));
+            None
+        }
+    };
     let (workload, shared) = match spec.agent_type() {
         AgentType::Declarative => {
             let Some(declarative) = &spec.declarative else {
@@ -156,12 +163,13 @@ fn resolve(
                 ));
                 return None;
             };
+            let before = problems.len();
             across_namespaces::check(agent, declarative, fetched, options, problems);
-            if !problems.is_empty() {
+            if problems.len() > before {
                 return None;
             }
             chain::check(agent, fetched, problems);
-            let resolved = declarative::resolve(agent, declarative, namespace, fetched, options, problems);
+            let resolved = declarative::resolve(agent, declarative, skills.as_ref(), fetched, options, problems);
             let shared = declarative.deployment.as_ref().map(|it| it.shared.clone());
             (Workload::Declarative(Box::new(resolved?)), shared)
         }
@@ -181,13 +189,6 @@ fn resolve(
     };
     let shared = shared.unwrap_or_default();
     check_containers(&shared, problems);
-    let skills = match resolve_skills(skills_input(agent)) {
-        Ok(skills) => skills,
-        Err(message) => {
-            problems.push(Problem::new("spec.skills", message).during(Stage::Skills));
-            None
-        }
-    };
     // A declarative block that was left in a BYO agent still decides these two.
     let runtime = match spec.declarative.as_ref().and_then(|it| it.runtime.as_ref()) {
         Some(DeclarativeRuntime::Go) => Runtime::Go,
@@ -287,7 +288,9 @@ fn skills_input(agent: &Agent) -> SkillsInput {
             .map(|secret| secret.name.clone())
             .collect(),
         insecure: skills.insecure_skip_verify.unwrap_or_default(),
-        resources: init.and_then(|it| it.resources.clone()),
+        resources: init
+            .and_then(|it| it.resources.clone())
+            .map(pod_options::canonical_resources),
         env: init.and_then(|it| it.env.clone()).unwrap_or_default(),
     }
 }

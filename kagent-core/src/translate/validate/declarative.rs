@@ -11,7 +11,7 @@ use super::{
         model::resolve_model,
         options::TranslateOptions,
         prompt::resolve_prompt,
-        resolved::{ResolvedContext, ResolvedDeclarative, ResolvedMemory, ResolvedModel},
+        resolved::{ResolvedContext, ResolvedDeclarative, ResolvedMemory, ResolvedModel, ResolvedSkills},
         tools::{ResolvedTool, resolve_tool},
     },
     Problem,
@@ -25,11 +25,12 @@ const COMPACTION_OVERLAP: i64 = 2;
 pub(super) fn resolve(
     agent: &Agent,
     spec: &DeclarativeAgentSpec,
-    namespace: &str,
+    skills: Option<&ResolvedSkills>,
     fetched: &Fetched,
     options: &TranslateOptions,
     problems: &mut Vec<Problem>,
 ) -> Option<ResolvedDeclarative> {
+    let namespace = agent.metadata.namespace.as_deref().unwrap_or_default();
     if let DeclarativeRuntime::Other(other) = spec.runtime() {
         problems.push(Problem::new(
             "spec.declarative.runtime",
@@ -65,7 +66,7 @@ pub(super) fn resolve(
             Err(problem) => problems.push(problem),
         }
     }
-    let instruction = match resolve_prompt(agent, spec, namespace, fetched, &mcp_tools) {
+    let instruction = match resolve_prompt(agent, spec, namespace, fetched, &mcp_tools, skills) {
         Ok(instruction) => Some(instruction),
         Err(problem) => {
             problems.push(problem);

@@ -1,6 +1,9 @@
 //! The pod settings of the spec in the form that rendering wants. Decides nothing.
 
-use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
+use k8s_openapi::{
+    api::core::v1::{Container, ResourceRequirements},
+    apimachinery::pkg::api::resource::Quantity,
+};
 use kagent_api::v1alpha2::SharedDeploymentSpec;
 
 use super::super::{quantity::canonical, resolved::PodOptions};
@@ -46,12 +49,22 @@ pub(super) fn resolve(spec: SharedDeploymentSpec) -> PodOptions {
         service_account_name: service_account_name.filter(|name| !name.is_empty()),
         service_account_labels: account.labels.unwrap_or_default(),
         service_account_annotations: account.annotations.unwrap_or_default(),
-        extra_containers: extra_containers.unwrap_or_default(),
+        extra_containers: extra_containers
+            .unwrap_or_default()
+            .into_iter()
+            .map(canonical_container)
+            .collect(),
     }
 }
 
+fn canonical_container(mut container: Container) -> Container {
+    // Written as `{}` where there are none, as ever.
+    container.resources = Some(canonical_resources(container.resources.unwrap_or_default()));
+    container
+}
+
 /// Quantities as the API server writes them back, so that they compare equal.
-pub(in super::super) fn canonical_resources(mut resources: ResourceRequirements) -> ResourceRequirements {
+pub(super) fn canonical_resources(mut resources: ResourceRequirements) -> ResourceRequirements {
     for list in [&mut resources.requests, &mut resources.limits].into_iter().flatten() {
         for quantity in list.values_mut() {
             *quantity = Quantity(canonical(&quantity.0));
