@@ -5,7 +5,7 @@
 //!
 //! # How to add a controller
 //! `docs/adding-a-controller.md`. In short: `controller/<kind>.rs` drives dereference → `translate` (pure) → apply →
-//! status, and [`lead`] starts it.
+//! status, and `lead` starts it.
 
 mod agent;
 mod backoff;

@@ -8,7 +8,7 @@
 //! 3. [`build`] renders it. It does not fail for reasons of the user.
 //!
 //! Checking an Agent before it is written (dry validation) is steps 1 and 2 with the object that was submitted:
-//! ```ignore
+//! ```text
 //! let fetched = cluster::fetch::fetch_references(&cluster, &agent, &options).await?;
 //! translate::validate(&agent, &fetched, &options)?;      // Problems → Error::invalid
 //! ```

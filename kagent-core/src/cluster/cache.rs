@@ -251,3 +251,106 @@ fn reference_of<K: Resource<DynamicType = ()>>(
     reference.namespace.clone_from(&metadata.namespace);
     reference
 }
+
+#[cfg(test)]
+mod tests {
+    use kagent_api::v1alpha2::Agent;
+    use kube::core::error_boundary::InvalidObject;
+
+    use super::*;
+
+    fn mk_agent(namespace: &str, name: &str, description: &str) -> Agent {
+        let mut agent = Agent::default();
+        agent.metadata.namespace = Some(namespace.to_owned());
+        agent.metadata.name = Some(name.to_owned());
+        agent.spec.description = Some(description.to_owned());
+        agent
+    }
+
+    fn readable(agent: Agent) -> DeserializeGuard<Agent> {
+        DeserializeGuard(Ok(agent))
+    }
+
+    fn unreadable(namespace: &str, name: &str) -> DeserializeGuard<Agent> {
+        DeserializeGuard(Err(InvalidObject {
+            error: "spec: expected an object".to_owned(),
+            metadata: mk_agent(namespace, name, "").metadata,
+        }))
+    }
+
+    /// A cache of two watches.
+    fn mk_filler(sync: &SyncState) -> Filler<Agent> {
+        let (store, writer) = reflector::store();
+        Filler {
+            name: "agents",
+            kind: ObjectKind::Agent,
+            store,
+            writer,
+            changes: broadcast::channel(16).0,
+            pending: Some(sync.register("agents")),
+            filling: HashMap::new(),
+            unfilled: HashSet::from([0, 1]),
+            members: HashMap::new(),
+        }
+    }
+
+    fn list(filler: &mut Filler<Agent>, scope: usize, objects: Vec<DeserializeGuard<Agent>>) {
+        filler.apply(scope, Event::Init);
+        for object in objects {
+            filler.apply(scope, Event::InitApply(object));
+        }
+        filler.apply(scope, Event::InitDone);
+    }
+
+    fn names(filler: &Filler<Agent>) -> Vec<String> {
+        let mut names: Vec<_> = filler
+            .store
+            .state()
+            .iter()
+            .map(|agent| ObjectRef::from_obj(&**agent).to_string())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_cache_is_complete_when_all_watches_are() {
+        let sync = SyncState::default();
+        let mut filler = mk_filler(&sync);
+        list(&mut filler, 0, vec![readable(mk_agent("a", "one", ""))]);
+        assert_eq!(sync.pending(), ["agents"]);
+        list(&mut filler, 1, vec![readable(mk_agent("b", "two", ""))]);
+        assert!(sync.pending().is_empty());
+        assert_eq!(filler.store.len(), 2);
+    }
+
+    #[test]
+    fn a_new_list_of_one_watch_removes_only_its_own_objects() {
+        let mut filler = mk_filler(&SyncState::default());
+        list(&mut filler, 0, vec![readable(mk_agent("a", "one", ""))]);
+        list(&mut filler, 1, vec![readable(mk_agent("b", "two", ""))]);
+        list(&mut filler, 0, vec![]);
+        assert_eq!(filler.store.len(), 1, "{:?}", names(&filler));
+        assert!(filler.store.get(&ObjectRef::new("two").within("b")).is_some());
+    }
+
+    #[test]
+    fn an_unreadable_object_keeps_its_last_good_version_and_disturbs_no_other() {
+        let mut filler = mk_filler(&SyncState::default());
+        let one = ObjectRef::new("one").within("a");
+        list(&mut filler, 0, vec![readable(mk_agent("a", "one", "good"))]);
+        filler.apply(0, Event::Apply(unreadable("a", "one")));
+        filler.apply(0, Event::Apply(unreadable("a", "never-good")));
+        filler.apply(0, Event::Apply(readable(mk_agent("a", "three", ""))));
+        list(
+            &mut filler,
+            0,
+            vec![unreadable("a", "one"), readable(mk_agent("a", "three", ""))],
+        );
+        let kept = filler.store.get(&one).expect("the last good version");
+        assert_eq!(kept.spec.description.as_deref(), Some("good"));
+        assert_eq!(filler.store.len(), 2, "{:?}", names(&filler));
+        filler.apply(0, Event::Delete(unreadable("a", "one")));
+        assert!(filler.store.get(&one).is_none());
+    }
+}

@@ -72,12 +72,11 @@ mod tests {
         let models = state.register("modelconfigs");
         drop(models);
         assert_eq!(state.pending(), ["agents"]);
-        let waiting = tokio::spawn({
-            let state = state.clone();
-            async move { state.wait().await }
+        let (waiting, later) = (state.wait(), async {
+            tokio::task::yield_now().await;
+            drop(agents);
         });
-        drop(agents);
-        waiting.await.expect("ends");
+        tokio::join!(waiting, later);
         assert!(state.pending().is_empty());
     }
 }

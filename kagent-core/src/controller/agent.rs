@@ -132,7 +132,7 @@ impl Reconciler {
             return Ok(Action::await_change());
         }
         let mut written = Vec::new();
-        let made = self.make(agent).await;
+        let made = Box::pin(self.make(agent)).await;
         if let Ok(Made::Applied(applied)) = &made {
             written.extend(applied.written.iter().cloned());
         }

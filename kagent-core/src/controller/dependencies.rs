@@ -68,7 +68,7 @@ mod tests {
         dependencies.add(&owner, &new);
         dependencies.retain(&owner, &HashSet::from([new.clone()]));
         assert!(dependencies.owners_of(&old).is_empty());
-        assert_eq!(dependencies.owners_of(&new), [owner.clone()]);
+        assert_eq!(dependencies.owners_of(&new), std::slice::from_ref(&owner));
         dependencies.retain(&owner, &HashSet::new());
         assert!(dependencies.owners_of(&new).is_empty());
     }

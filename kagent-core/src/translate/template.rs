@@ -27,13 +27,13 @@ enum Node {
     Show(Expression),
     Range {
         over: Expression,
-        body: Vec<Node>,
-        otherwise: Vec<Node>,
+        body: Vec<Self>,
+        otherwise: Vec<Self>,
     },
     If {
         condition: Expression,
-        body: Vec<Node>,
-        otherwise: Vec<Node>,
+        body: Vec<Self>,
+        otherwise: Vec<Self>,
     },
 }
 

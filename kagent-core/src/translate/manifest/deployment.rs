@@ -233,7 +233,7 @@ fn build_env(agent: &ResolvedAgent, options: &TranslateOptions, needs: &PodNeeds
         ..EnvVar::default()
     });
     env.push(literal_env("KAGENT_NAME", &agent.name));
-    env.push(literal_env("KAGENT_URL", &options.kagent_url()));
+    env.push(literal_env("KAGENT_URL", options.kagent_url()));
     if agent.skills.is_some() {
         env.push(literal_env("KAGENT_SKILLS_FOLDER", "/skills"));
     }
