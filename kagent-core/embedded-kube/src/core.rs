@@ -75,6 +75,8 @@ pub(crate) struct WriteOptions {
     pub(crate) manager: String,
     pub(crate) force: bool,
     pub(crate) validation: FieldValidation,
+    /// A definition comes from the program itself: its patterns and rules are compiled when they are first used.
+    pub(crate) trusts_definition: bool,
 }
 
 /// What happens to fields that the schema does not know.
@@ -140,7 +142,7 @@ impl Core {
             .storage
             .select(|id, _| id.group == "apiextensions.k8s.io" && id.plural == crate::resource::CRDS);
         for (_, crd) in crds {
-            let resource = crate::resource::parse_crd(&crd.value).map_err(|causes| {
+            let resource = crate::resource::parse_crd(&crd.value, false).map_err(|causes| {
                 let name = text(&crd.value, &["metadata", "name"]).to_owned();
                 (name, causes.first().map(|cause| cause.body.clone()).unwrap_or_default())
             })?;

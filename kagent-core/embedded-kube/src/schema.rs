@@ -8,7 +8,7 @@ mod prune;
 mod recorded;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use regex::Regex;
 use serde_json::Value;
@@ -64,7 +64,7 @@ pub(crate) struct Schema {
 pub(crate) struct Limits {
     pub(crate) required: Vec<String>,
     pub(crate) enumeration: Option<Vec<Value>>,
-    pub(crate) pattern: Option<Regex>,
+    pub(crate) pattern: Option<Pattern>,
     pub(crate) minimum: Option<f64>,
     pub(crate) maximum: Option<f64>,
     pub(crate) exclusive_minimum: bool,
@@ -79,7 +79,59 @@ pub(crate) struct Limits {
     pub(crate) unique_items: bool,
 }
 
+/// A regular expression. It is compiled when it is first used, or by [`Schema::compile`].
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) source: String,
+    compiled: OnceLock<Result<Regex, String>>,
+}
+
+impl Pattern {
+    /// The compiled form, or what is wrong with the source.
+    pub(crate) fn regex(&self) -> Result<&Regex, &str> {
+        let compiled = self
+            .compiled
+            .get_or_init(|| Regex::new(&self.source).map_err(|error| error.to_string()));
+        compiled.as_ref().map_err(String::as_str)
+    }
+}
+
 impl Schema {
+    /// Compiles every pattern and rule, so that a definition with a broken one is refused at once.
+    ///
+    /// # Errors
+    /// The path inside the schema and what is wrong there.
+    pub(crate) fn compile(&self, path: &str) -> Result<(), String> {
+        if let Some(pattern) = &self.limits.pattern {
+            pattern.regex().map_err(|why| format!("{path}.pattern: {why}"))?;
+        }
+        for rule in &self.rules {
+            rule.compile()
+                .map_err(|why| format!("{path}.x-kubernetes-validations: {why}"))?;
+        }
+        for (name, property) in &self.properties {
+            property.compile(&format!("{path}.properties[{name}]"))?;
+        }
+        if let Some(Additional::Schema(schema)) = &self.additional {
+            schema.compile(&format!("{path}.additionalProperties"))?;
+        }
+        for (keyword, schema) in [("items", &self.items), ("not", &self.not)] {
+            if let Some(schema) = schema {
+                schema.compile(&format!("{path}.{keyword}"))?;
+            }
+        }
+        for (keyword, schemas) in [
+            ("allOf", &self.all_of),
+            ("anyOf", &self.any_of),
+            ("oneOf", &self.one_of),
+        ] {
+            for (index, schema) in schemas.iter().enumerate() {
+                schema.compile(&format!("{path}.{keyword}[{index}]"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Parses an `openAPIV3Schema`. The error names the path inside the schema and what is wrong there.
     pub(crate) fn parse(source: &Value) -> Result<Self, String> {
         parse(source, "openAPIV3Schema")
@@ -149,7 +201,7 @@ fn parse(source: &Value, path: &str) -> Result<Schema, String> {
                 for rule in value.as_array().into_iter().flatten() {
                     schema
                         .rules
-                        .push(Rule::compile(rule).map_err(|why| format!("{}: {why}", at()))?);
+                        .push(Rule::parse(rule).map_err(|why| format!("{}: {why}", at()))?);
                 }
             }
             "allOf" => schema.all_of = parse_all(value, &at())?,
@@ -191,8 +243,10 @@ impl Limits {
             }
             "enum" => self.enumeration = value.as_array().cloned(),
             "pattern" => {
-                let pattern = value.as_str().unwrap_or_default();
-                self.pattern = Some(Regex::new(pattern).map_err(|error| format!("{}: {error}", at()))?);
+                self.pattern = value.as_str().map(|source| Pattern {
+                    source: source.to_owned(),
+                    compiled: OnceLock::new(),
+                });
             }
             "minimum" => self.minimum = value.as_f64(),
             "maximum" => self.maximum = value.as_f64(),
@@ -231,7 +285,8 @@ mod tests {
 
     #[test]
     fn a_pattern_that_does_not_compile_is_refused() {
-        let error = Schema::parse(&json!({ "pattern": "(" })).expect_err("bad pattern");
-        assert!(error.starts_with("openAPIV3Schema.pattern: "), "{error}");
+        let schema = Schema::parse(&json!({ "items": { "pattern": "(" } })).expect("a schema");
+        let error = schema.compile("openAPIV3Schema").expect_err("bad pattern");
+        assert!(error.starts_with("openAPIV3Schema.items.pattern: "), "{error}");
     }
 }

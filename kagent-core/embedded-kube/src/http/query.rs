@@ -148,6 +148,7 @@ impl Query {
             manager: manager.to_owned(),
             force: false,
             validation,
+            trusts_definition: false,
         })
     }
 

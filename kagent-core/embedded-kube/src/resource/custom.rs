@@ -11,7 +11,13 @@ use crate::{
 };
 
 /// Fills in the defaults of a definition and its status, and checks it. `now` is a timestamp for the conditions.
-pub(crate) fn accept_crd(crds: &Resource, crd: &mut Value, now: &str, reset_status: bool) -> ApiResult<Arc<Resource>> {
+pub(crate) fn accept_crd(
+    crds: &Resource,
+    crd: &mut Value,
+    now: &str,
+    reset_status: bool,
+    compile: bool,
+) -> ApiResult<Arc<Resource>> {
     let names = &mut crd["spec"]["names"];
     let kind = names["kind"].as_str().unwrap_or_default().to_owned();
     if names["singular"].as_str().is_none_or(str::is_empty) {
@@ -23,7 +29,7 @@ pub(crate) fn accept_crd(crds: &Resource, crd: &mut Value, now: &str, reset_stat
     if crd["spec"]["conversion"].is_null() {
         crd["spec"]["conversion"] = json!({ "strategy": "None" });
     }
-    let resource = parse_crd(crd)
+    let resource = parse_crd(crd, compile)
         .map_err(|causes| crate::status::ApiError::invalid(crds, text(crd, &["metadata", "name"]), &causes))?;
     let mut stored = crd["status"]["storedVersions"].as_array().cloned().unwrap_or_default();
     let storage = json!(resource.storage_version().name);
@@ -41,8 +47,8 @@ pub(crate) fn accept_crd(crds: &Resource, crd: &mut Value, now: &str, reset_stat
     Ok(Arc::new(resource))
 }
 
-/// Compiles a definition.
-pub(crate) fn parse_crd(crd: &Value) -> Result<Resource, Vec<Cause>> {
+/// Reads a definition. Patterns and rules are compiled now if `compile` says so, else when they are first used.
+pub(crate) fn parse_crd(crd: &Value, compile: bool) -> Result<Resource, Vec<Cause>> {
     let mut causes = Vec::new();
     let spec = &crd["spec"];
     let group = text(spec, &["group"]).to_owned();
@@ -81,7 +87,7 @@ pub(crate) fn parse_crd(crd: &Value) -> Result<Resource, Vec<Cause>> {
     let versions: Vec<Version> = sources
         .iter()
         .enumerate()
-        .filter_map(|(index, source)| parse_version(source, &format!("spec.versions[{index}]"), &mut causes))
+        .filter_map(|(index, source)| parse_version(source, &format!("spec.versions[{index}]"), compile, &mut causes))
         .collect();
     if sources.iter().filter(|version| version["storage"] == true).count() != 1 {
         causes.push(Cause::invalid_omitted(
@@ -116,7 +122,7 @@ pub(crate) fn parse_crd(crd: &Value) -> Result<Resource, Vec<Cause>> {
     })
 }
 
-fn parse_version(source: &Value, path: &str, causes: &mut Vec<Cause>) -> Option<Version> {
+fn parse_version(source: &Value, path: &str, compile: bool, causes: &mut Vec<Cause>) -> Option<Version> {
     let name = text(source, &["name"]);
     if name.is_empty() {
         causes.push(Cause::required(&format!("{path}.name"), ""));
@@ -135,6 +141,10 @@ fn parse_version(source: &Value, path: &str, causes: &mut Vec<Cause>) -> Option<
             return None;
         }
     };
+    if compile && let Err(why) = schema.compile("openAPIV3Schema") {
+        causes.push(Cause::invalid_omitted(&at, &why));
+        return None;
+    }
     // Every object has metadata, and it merges in the same way everywhere.
     schema
         .properties

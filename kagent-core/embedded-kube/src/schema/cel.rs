@@ -2,7 +2,10 @@
 //!
 //! The language is the `cel` crate's; this file only translates values, walks the schema and words the failures.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use cel::{
     Context, Program,
@@ -13,17 +16,22 @@ use serde_json::Value;
 use super::{Additional, ListType, Schema};
 use crate::status::Cause;
 
-/// One compiled rule.
+/// One rule. It is compiled when it is first used, or by [`Rule::compile`].
 pub(crate) struct Rule {
     source: String,
-    program: Program,
     message: Option<String>,
-    message_expression: Option<Program>,
+    message_expression: Option<String>,
     reason: &'static str,
     field_path: String,
+    optional_old_self: bool,
+    compiled: OnceLock<Result<Compiled, String>>,
+}
+
+struct Compiled {
+    program: Program,
+    message_expression: Option<Program>,
     /// Whether it speaks about `oldSelf` and so runs on updates only.
     transition: bool,
-    optional_old_self: bool,
 }
 
 impl std::fmt::Debug for Rule {
@@ -35,14 +43,12 @@ impl std::fmt::Debug for Rule {
 }
 
 impl Rule {
-    /// Compiles an entry of `x-kubernetes-validations`.
-    pub(crate) fn compile(entry: &Value) -> Result<Self, String> {
+    /// Reads an entry of `x-kubernetes-validations`.
+    pub(crate) fn parse(entry: &Value) -> Result<Self, String> {
         let source = entry["rule"].as_str().unwrap_or_default().to_owned();
         if source.trim().is_empty() {
             return Err("rule: Required value".to_owned());
         }
-        let program = compile(&source)?;
-        let transition = program.references().has_variable("oldSelf");
         let reason = match entry["reason"].as_str() {
             None | Some("FieldValueInvalid") => "FieldValueInvalid",
             Some("FieldValueForbidden") => "FieldValueForbidden",
@@ -50,22 +56,49 @@ impl Rule {
             Some("FieldValueDuplicate") => "FieldValueDuplicate",
             Some(other) => return Err(format!("reason: Unsupported value: {other:?}")),
         };
-        let message_expression = entry["messageExpression"].as_str().map(compile).transpose()?;
         Ok(Self {
-            program,
+            source,
             message: entry["message"].as_str().map(|text| text.trim().to_owned()),
-            message_expression,
+            message_expression: entry["messageExpression"].as_str().map(str::to_owned),
             reason,
             field_path: entry["fieldPath"].as_str().unwrap_or_default().to_owned(),
-            transition,
             optional_old_self: entry["optionalOldSelf"] == true,
-            source,
+            compiled: OnceLock::new(),
         })
+    }
+
+    /// Compiles the rule, once.
+    ///
+    /// # Errors
+    /// What is wrong with its source.
+    pub(super) fn compile(&self) -> Result<(), String> {
+        self.compiled().map(|_| ()).map_err(str::to_owned)
+    }
+
+    fn compiled(&self) -> Result<&Compiled, &str> {
+        let compiled = self.compiled.get_or_init(|| {
+            let program = compile(&self.source)?;
+            Ok(Compiled {
+                transition: program.references().has_variable("oldSelf"),
+                message_expression: self.message_expression.as_deref().map(compile).transpose()?,
+                program,
+            })
+        });
+        compiled.as_ref().map_err(String::as_str)
+    }
+
+    fn is_about_change(&self) -> bool {
+        self.compiled().is_ok_and(|compiled| compiled.transition)
     }
 
     /// Runs the rule on a value at `path`; the violation if it does not hold or cannot be evaluated.
     pub(super) fn check(&self, schema: &Schema, value: &Value, old: Option<&Value>, path: &str) -> Option<Cause> {
-        if self.transition && old.is_none() && !self.optional_old_self {
+        let field = format!("{path}{}", self.field_path);
+        let compiled = match self.compiled() {
+            Ok(compiled) => compiled,
+            Err(why) => return Some(shown(&field, value, why)),
+        };
+        if compiled.transition && old.is_none() && !self.optional_old_self {
             return None;
         }
         let mut context = Context::default();
@@ -73,10 +106,9 @@ impl Rule {
         if let Some(old) = old {
             context.add_variable_from_value("oldSelf", to_cel(schema, old));
         }
-        let field = format!("{path}{}", self.field_path);
-        match self.program.execute(&context) {
+        match compiled.program.execute(&context) {
             Ok(cel::Value::Bool(true)) => None,
-            Ok(cel::Value::Bool(false)) => Some(self.failure(&context, &field, value)),
+            Ok(cel::Value::Bool(false)) => Some(self.failure(compiled, &context, &field, value)),
             Ok(other) => {
                 let why = format!(
                     "rule evaluated to {:?} instead of a bool: {}",
@@ -93,8 +125,8 @@ impl Rule {
         }
     }
 
-    fn failure(&self, context: &Context<'_>, field: &str, value: &Value) -> Cause {
-        let expressed = self
+    fn failure(&self, compiled: &Compiled, context: &Context<'_>, field: &str, value: &Value) -> Cause {
+        let expressed = compiled
             .message_expression
             .as_ref()
             .and_then(|program| match program.execute(context) {
@@ -184,7 +216,7 @@ impl Schema {
         let at = if path.is_empty() { "<nil>" } else { path };
         // As in validation: what did not change is not held against the writer, but for rules about the change.
         let unchanged = old == Some(value);
-        let rules = self.rules.iter().filter(|rule| rule.transition || !unchanged);
+        let rules = self.rules.iter().filter(|rule| !unchanged || rule.is_about_change());
         causes.extend(rules.filter_map(|rule| rule.check(self, value, old, at)));
         match value {
             Value::Object(fields) => {
@@ -346,6 +378,8 @@ mod tests {
     #[test]
     fn a_function_that_is_not_supported_is_refused_at_compile_time() {
         let error = Schema::parse(&json!({ "x-kubernetes-validations": [{ "rule": "self.split(',')[0] == 'a'" }] }))
+            .expect("a schema")
+            .compile("openAPIV3Schema")
             .expect_err("not supported");
         assert!(error.contains("undeclared reference to 'split'"), "{error}");
     }
@@ -362,7 +396,15 @@ mod tests {
 
     #[test]
     fn a_rule_that_does_not_parse_is_refused_at_compile_time() {
-        let error = Schema::parse(&json!({ "x-kubernetes-validations": [{ "rule": "self.a ==" }] })).expect_err("bad");
+        let schema =
+            Schema::parse(&json!({ "x-kubernetes-validations": [{ "rule": "self.a ==" }] })).expect("a schema");
+        let error = schema.compile("openAPIV3Schema").expect_err("bad");
+        let mut causes = Vec::new();
+        schema.check_rules(&json!({}), None, "spec", &mut causes);
+        assert!(
+            causes[0].body.contains("compilation failed"),
+            "used all the same, it refuses: {causes:?}"
+        );
         assert!(error.contains("compilation failed"), "{error}");
     }
 }

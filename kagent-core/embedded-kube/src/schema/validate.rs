@@ -127,10 +127,12 @@ impl Schema {
                 {
                     invalid(format!("{path} in body should be at least {least} chars long"));
                 }
-                if let Some(pattern) = &limits.pattern
-                    && !pattern.is_match(text)
-                {
-                    invalid(format!("{path} in body should match '{pattern}'"));
+                match limits.pattern.as_ref().map(|pattern| (pattern, pattern.regex())) {
+                    Some((pattern, Ok(regex))) if !regex.is_match(text) => {
+                        invalid(format!("{path} in body should match '{}'", pattern.source));
+                    }
+                    Some((_, Err(why))) => invalid(format!("the pattern of {path} is broken: {why}")),
+                    _ => {}
                 }
                 if let Some(format) = self.format.as_deref()
                     && !is_format(text, format)

@@ -66,7 +66,7 @@ impl Core {
             track_update(&target.version().schema, None, &mut object, &writer);
         }
         admit::validate(target, &object, None)?;
-        let definition = self.accept_definition(resource, &mut object, &now, true)?;
+        let definition = self.accept_definition(resource, &mut object, &now, true, options)?;
         let name = text(&object, &["metadata", "name"]).to_owned();
         object["apiVersion"] = json!(resource.api_version(&resource.storage_version().name));
         if options.dry_run {
@@ -104,11 +104,12 @@ impl Core {
         object: &mut Value,
         now: &str,
         reset_status: bool,
+        options: &WriteOptions,
     ) -> ApiResult<Option<Arc<Resource>>> {
         if !resource.is("apiextensions.k8s.io", CRDS) {
             return Ok(None);
         }
-        let defined = accept_crd(resource, object, now, reset_status)?;
+        let defined = accept_crd(resource, object, now, reset_status, !options.trusts_definition)?;
         let builtin = self.registry().find(&defined.id()).is_some_and(|known| !known.custom);
         if builtin || matches!(defined.group.as_str(), "apps" | "apiextensions.k8s.io") {
             let name = text(object, &["metadata", "name"]);

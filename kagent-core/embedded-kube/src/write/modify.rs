@@ -173,7 +173,7 @@ impl Core {
             track_update(&target.version().schema, Some(live_value), &mut object, &writer);
         }
         admit::validate(target, &object, Some(live_value))?;
-        let definition = self.accept_definition(resource, &mut object, &now, false)?;
+        let definition = self.accept_definition(resource, &mut object, &now, false, options)?;
         object["metadata"]["resourceVersion"] = live_value["metadata"]["resourceVersion"].clone();
         if same(&object, live_value) {
             return Ok(Ok(Written {
