@@ -1,15 +1,16 @@
 //! Flags and environment of the server, in the types that the parts want. Environment over flag over default, as kagent
 //! has it; all problems at once; secrets are never shown.
 
+mod database;
 mod flag;
 mod go;
+mod parse;
 mod table;
 mod values;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
-    fmt::Display,
     io::Write,
     path::PathBuf,
     process::ExitCode,
@@ -17,23 +18,25 @@ use std::{
     time::Duration,
 };
 
-use kagent_core::{
-    ident::is_dns_label,
-    runtime::{
-        EXIT_USAGE,
-        serve::ServeOptions,
-        telemetry::{LogFormat, LogLevel, TelemetryOptions},
-    },
+use kagent_core::runtime::{
+    EXIT_USAGE,
+    serve::ServeOptions,
+    telemetry::{LogFormat, LogLevel, TelemetryOptions},
 };
-use secrecy::SecretString;
 use url::Url;
 
+pub use database::Database;
 pub use flag::{Flag, Section, Support};
 pub use table::SECTIONS;
 pub use values::{Refusal, command, flags};
 
 use self::{
+    database::read_database,
     go::{parse_bool, parse_duration, parse_map},
+    parse::{
+        parse_address, parse_host_port, parse_http_url, parse_label, parse_namespaces, parse_optional, parse_positive,
+        parse_timeout,
+    },
     values::Values,
 };
 
@@ -97,15 +100,6 @@ pub struct StandaloneArgs {
     pub stop_timeout: Duration,
     /// The `kagent-adk` program.
     pub adk: Option<PathBuf>,
-}
-
-/// Where the database is.
-#[derive(Clone, Debug)]
-pub enum Database {
-    /// A file of this machine.
-    Sqlite(PathBuf),
-    /// A Postgres URL, with its password.
-    Postgres(SecretString),
 }
 
 /// Timeouts and limits of the way to agents.
@@ -337,70 +331,6 @@ fn read_address(values: &mut Values, name: &'static str, is_standalone: bool) ->
     }
 }
 
-fn parse_address(text: &str) -> Result<Option<String>, String> {
-    if text == "0" {
-        return Ok(None);
-    }
-    match text.rsplit_once(':') {
-        Some((_, port)) if port.parse::<u16>().is_ok() => Ok(Some(text.to_owned())),
-        _ => Err("must be HOST:PORT, :PORT, or 0 for none".to_owned()),
-    }
-}
-
-fn read_database(values: &mut Values, standalone: Option<&StandaloneArgs>) -> Database {
-    let url = match values.optional("postgres-database-url-file") {
-        Some(file) => match std::fs::read_to_string(&file) {
-            Ok(content) if !content.trim().is_empty() => Some(content.trim().to_owned()),
-            Ok(_) => {
-                values.problem(format!("the file {file} of postgres-database-url-file is empty"));
-                None
-            }
-            Err(error) => {
-                values.problem(format!(
-                    "cannot read the file {file} of postgres-database-url-file: {error}"
-                ));
-                None
-            }
-        },
-        None => values.optional("postgres-database-url"),
-    };
-    let file = values.optional("sqlite-database-path");
-    let wants_postgres = match values.text("database-type").as_str() {
-        "" if url.is_some() && file.is_some() => {
-            values.problem("both a Postgres URL and an SQLite file are given: say --database-type".to_owned());
-            true
-        }
-        "" => url.is_some(),
-        "postgres" if url.is_none() => {
-            values.problem("--database-type=postgres needs --postgres-database-url or its file".to_owned());
-            true
-        }
-        "postgres" => true,
-        "sqlite" => false,
-        other => {
-            values.problem(format!("--database-type={other:?} must be sqlite or postgres"));
-            false
-        }
-    };
-    if !wants_postgres && values.parse("leader-elect", parse_bool) {
-        values.problem("--leader-elect needs Postgres: an SQLite file belongs to one replica".to_owned());
-    }
-    match url {
-        Some(url) if wants_postgres => {
-            let scheme = url.split(':').next().unwrap_or_default();
-            if !matches!(scheme, "postgres" | "postgresql") {
-                values.problem("the Postgres URL must begin with postgres://".to_owned());
-            }
-            Database::Postgres(SecretString::from(url))
-        }
-        _ => Database::Sqlite(match (file, standalone) {
-            (Some(file), _) => PathBuf::from(file),
-            (None, Some(standalone)) => standalone.state_dir.join("kagent.db"),
-            (None, None) => PathBuf::from("kagent.db"),
-        }),
-    }
-}
-
 fn read_auth(values: &mut Values) -> AuthMode {
     match values.text("auth-mode").as_str() {
         "unsecure" => AuthMode::Unsecure,
@@ -437,69 +367,4 @@ fn read_agents(values: &mut Values) -> AgentArgs {
         default_agent_pod_labels: values.parse("default-agent-pod-labels", parse_map),
         default_agent_bind_host: values.text("default-agent-bind-host"),
     }
-}
-
-fn parse_value<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: T::Err| error.to_string())
-}
-
-fn parse_optional<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<Option<T>, String> {
-    move |text| {
-        if text.is_empty() {
-            Ok(None)
-        } else {
-            parse(text).map(Some)
-        }
-    }
-}
-
-fn parse_http_url(text: &str) -> Result<Option<Url>, String> {
-    let url: Url = parse_value(text)?;
-    if matches!(url.scheme(), "http" | "https") && url.has_host() {
-        Ok(Some(url))
-    } else {
-        Err("must be a URL that begins with http:// or https://".to_owned())
-    }
-}
-
-fn parse_host_port(text: &str) -> Result<(String, u16), String> {
-    let parts = text
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    match parts {
-        Some((host, port)) if !host.is_empty() => Ok((host.to_owned(), port)),
-        _ => Err("must be HOST:PORT".to_owned()),
-    }
-}
-
-fn parse_positive<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
-    match text.parse::<u64>() {
-        Ok(number @ 1..) => T::try_from(number).map_err(|_| "is too large".to_owned()),
-        _ => Err("must be a whole number above 0".to_owned()),
-    }
-}
-
-/// A duration that is no switch: 0 would mean that everything times out at once.
-fn parse_timeout(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("must be longer than 0".to_owned()),
-        duration => Ok(duration),
-    }
-}
-
-fn parse_label(text: &str) -> Result<String, String> {
-    if is_dns_label(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a DNS label: a-z, 0-9 and - between them".to_owned())
-    }
-}
-
-/// kagent drops what is no label and then, with nothing left, watches everything: a typo must not widen the scope.
-fn parse_namespaces(text: &str) -> Result<BTreeSet<String>, String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|namespace| !namespace.is_empty())
-        .map(|namespace| parse_label(namespace).map_err(|reason| format!("names {namespace:?}, which {reason}")))
-        .collect()
 }

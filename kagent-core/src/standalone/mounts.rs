@@ -223,12 +223,21 @@ fn rewrite_value(value: &mut Value, mounts: &Mounts) -> bool {
             }
             None => false,
         },
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |changed, item| rewrite_value(item, mounts) || changed),
-        Value::Object(fields) => fields
-            .values_mut()
-            .fold(false, |changed, field| rewrite_value(field, mounts) || changed),
+        // Every one, therefore no `any`, which stops at the first.
+        Value::Array(items) => {
+            items
+                .iter_mut()
+                .filter_map(|item| rewrite_value(item, mounts).then_some(()))
+                .count()
+                > 0
+        }
+        Value::Object(fields) => {
+            fields
+                .values_mut()
+                .filter_map(|field| rewrite_value(field, mounts).then_some(()))
+                .count()
+                > 0
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -3,15 +3,13 @@
 //! A new version starts beside the old one, takes over when it answers, and only then is the old one stopped. The
 //! Deployment's status always says what is true.
 
+mod probing;
+mod status;
+
 use std::{process::ExitStatus, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
-use kube::{
-    Api,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -19,7 +17,7 @@ use tokio::{
 
 use super::{
     context::Context,
-    deployment_status::{Observed, build_status, wanted_replicas},
+    deployment_status::wanted_replicas,
     instance::{Instance, remove_dir},
     logs::AgentLog,
 };
@@ -281,75 +279,6 @@ impl Supervisor {
         }
     }
 
-    async fn probe(&mut self) {
-        if let Next::Running(next) = &mut self.next {
-            let ready = self
-                .context
-                .prober
-                .is_ready(next.port.address(), next.probe_path.as_deref())
-                .await;
-            if ready {
-                self.promote();
-            } else if next.began.elapsed() >= self.context.start_timeout {
-                let problem = format!(
-                    "the agent does not answer on 127.0.0.1:{}{}: it must listen on the port in the variable PORT, log \
-                     file: {}",
-                    next.port.port(),
-                    next.probe_path.as_deref().unwrap_or_default(),
-                    self.log.path().display()
-                );
-                self.tell(&problem, &problem);
-            }
-        }
-        let mut lost = false;
-        if let Some(current) = &mut self.current {
-            let ready = self
-                .context
-                .prober
-                .is_ready(current.port.address(), current.probe_path.as_deref())
-                .await;
-            if ready {
-                current.missed = 0;
-                current.ready_since.get_or_insert_with(Instant::now);
-            } else {
-                current.missed += 1;
-                lost = current.missed == MISSED_PROBES;
-                if lost {
-                    current.ready_since = None;
-                }
-            }
-        }
-        if lost {
-            let problem = format!(
-                "the agent does not answer any more, log file: {}",
-                self.log.path().display()
-            );
-            self.tell(&problem, &problem);
-        } else if !self.current_is_unready() && matches!(self.next, Next::None) {
-            self.recovered();
-        }
-    }
-
-    /// The start that answers gets the requests from now on; the one before is stopped.
-    fn promote(&mut self) {
-        let Next::Running(mut instance) = std::mem::replace(&mut self.next, Next::None) else {
-            return;
-        };
-        instance.ready_since = Some(Instant::now());
-        self.route_to(&instance);
-        tracing::info!(
-            agent.namespace = self.namespace,
-            agent.name = self.name,
-            port = instance.port.port(),
-            duration_ms = u64::try_from(instance.began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "agent is ready"
-        );
-        if let Some(old) = self.current.replace(instance) {
-            self.stop_in_background(*old);
-        }
-        self.recovered();
-    }
-
     fn recovered(&mut self) {
         self.problem = None;
         self.told = None;
@@ -387,46 +316,6 @@ impl Supervisor {
         };
         let running = self.current.take().into_iter().chain(next);
         futures::future::join_all(running.map(|instance| instance.stop())).await;
-    }
-
-    async fn write_status(&mut self) {
-        let Some(deployment) = &self.deployment else { return };
-        let next_is_running = matches!(self.next, Next::Running(_));
-        let observed = Observed {
-            generation: deployment.metadata.generation,
-            wanted: wanted_replicas(deployment),
-            running: self.current.is_some() || next_is_running,
-            updated: next_is_running || self.current.is_some() && matches!(self.next, Next::None),
-            ready: self
-                .current
-                .as_ref()
-                .is_some_and(|current| current.ready_since.is_some()),
-            problem: self.problem.clone(),
-        };
-        let before = self.written.as_ref().or(deployment.status.as_ref());
-        let status = build_status(&observed, before, self.context.clock.now());
-        if self.written.as_ref() == Some(&status) {
-            return;
-        }
-        let api = Api::<Deployment>::namespaced(self.context.client.clone(), &self.namespace);
-        // A merge patch removes a field by null only, and counts of zero are absent in the typed form.
-        let patch = json!({"status": {
-            "observedGeneration": status.observed_generation,
-            "replicas": status.replicas,
-            "updatedReplicas": status.updated_replicas,
-            "readyReplicas": status.ready_replicas,
-            "availableReplicas": status.available_replicas,
-            "unavailableReplicas": status.unavailable_replicas,
-            "conditions": status.conditions,
-        }});
-        match api
-            .patch_status(&self.name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-        {
-            Ok(_) => self.written = Some(status),
-            // Tried again after the next event, at the latest with the next probe.
-            Err(error) => tracing::debug!(%error, agent.name = self.name, "cannot write the status of a Deployment"),
-        }
     }
 }
 
