@@ -4,6 +4,7 @@
 //! started again with a hidden subcommand.
 
 pub mod agent;
+pub mod go_controller;
 pub mod load;
 pub mod process;
 pub mod proxy;

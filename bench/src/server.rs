@@ -56,9 +56,10 @@ impl Server {
         command
             .arg("--standalone")
             .arg(&manifests)
+            .arg("--standalone-state-dir")
+            .arg(folder.path().join("state"))
             .env("HTTP_SERVER_ADDRESS", api.to_string())
             .env("HEALTH_PROBE_BIND_ADDRESS", probes.to_string())
-            .env("KAGENT_STATE_DIR", folder.path().join("state"))
             .env("ZAP_LOG_LEVEL", "info")
             .current_dir(folder.path())
             .stderr(Stdio::from(log));

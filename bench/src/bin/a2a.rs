@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use http::Uri;
 use kagent_bench::{
-    agent, load,
+    agent,
+    go_controller::{GoController, find_go_controller},
+    load,
     process::Process,
     proxy,
     report::{Goal, Measure, build_table},
@@ -19,6 +21,7 @@ use tokio::net::TcpListener;
 
 const BENCH: &str = "a2a";
 const PROXY: &str = "bare hyper reverse proxy";
+const GO: &str = "Go controller";
 /// Rounds of a unary measure; the median counts.
 const ROUNDS: usize = 5;
 /// Starts of a server; the median counts.
@@ -100,7 +103,7 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     match arguments.part {
-        None => measure(&arguments),
+        None => measure(&arguments, &runtime),
         Some(part) => runtime.block_on(run_part(part)),
     }
 }
@@ -188,24 +191,26 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
-/// Rounds on both sides in turn, so that a busy machine hurts both.
-fn measure_unary(ours: &Side<'_>, reference: &Side<'_>, connections: usize, time: Duration) -> Result<[Unary; 2]> {
-    let mut rounds = [Vec::new(), Vec::new()];
-    for side in [ours, reference] {
+/// Rounds on all sides in turn, so that a busy machine hurts all.
+fn measure_unary(sides: &[Side<'_>], connections: usize, time: Duration) -> Result<Vec<Unary>> {
+    let mut rounds = vec![Vec::new(); sides.len()];
+    for side in sides {
         side.unary(connections, Duration::from_secs(1))?;
     }
     for _ in 0..ROUNDS {
-        rounds[0].push(ours.unary(connections, time)?);
-        rounds[1].push(reference.unary(connections, time)?);
+        for (side, rounds) in sides.iter().zip(&mut rounds) {
+            rounds.push(side.unary(connections, time)?);
+        }
     }
-    Ok(rounds.map(|rounds| {
+    let medians = rounds.into_iter().map(|rounds| {
         let of = |figure: fn(&Unary) -> f64| median(rounds.iter().map(figure).collect());
         Unary {
             rps: of(|round| round.rps),
             cpu_us: of(|round| round.cpu_us),
             p50_us: of(|round| round.p50_us),
         }
-    }))
+    });
+    Ok(medians.collect())
 }
 
 fn measure_start(program: &Path) -> Result<[Measure; 2]> {
@@ -225,7 +230,7 @@ fn measure_start(program: &Path) -> Result<[Measure; 2]> {
     ])
 }
 
-fn measure(arguments: &Arguments) -> Result<()> {
+fn measure(arguments: &Arguments, runtime: &tokio::runtime::Runtime) -> Result<()> {
     let program = find_server()?;
     let mut measures = measure_start(&program)?.to_vec();
     let folder = tempfile::tempdir()?;
@@ -234,34 +239,61 @@ fn measure(arguments: &Arguments) -> Result<()> {
     let port = server.wait_for_agent(&port_file)?;
     let mut bare = Process::start_self(&["proxy", "--to", &format!("http://127.0.0.1:{port}/")])?;
     let address = bare.read_line()?;
-    let ours = Side {
-        process: server.process(),
-        url: server.agent_url("kagent", "stub")?,
+    let go = match find_go_controller() {
+        Some(program) => Some(runtime.block_on(GoController::start(&program, port))?),
+        None => None,
     };
-    let reference = Side {
-        process: &bare,
-        url: format!("http://{address}/").parse()?,
-    };
+    let mut sides = vec![
+        Side {
+            process: server.process(),
+            url: server.agent_url("kagent", "stub")?,
+        },
+        Side {
+            process: &bare,
+            url: format!("http://{address}/").parse()?,
+        },
+    ];
+    let mut names = vec![PROXY];
+    if let Some(go) = &go {
+        sides.push(Side {
+            process: go.process(),
+            url: go.agent_url()?,
+        });
+        names.push(GO);
+    }
     let time = Duration::from_secs(arguments.seconds);
     for connections in [1, 32] {
-        let [ours, bare] = measure_unary(&ours, &reference, connections, time)
+        let medians = measure_unary(&sides, connections, time)
             .with_context(|| format!("{connections} connections; the server's log:\n{}", server.log()))?;
         let named = |measure: &str| format!("a2a.unary.{measure}{}", if connections == 1 { ".c1" } else { "" });
-        measures.extend([
-            Measure::new(BENCH, named("rps"), "1/s", ours.rps).beside(PROXY, bare.rps),
-            Measure::new(BENCH, named("cpu_per_request"), "us", ours.cpu_us)
-                .beside(PROXY, bare.cpu_us)
-                .with_goal(Goal::RatioAtMost(1.3)),
-            Measure::new(BENCH, named("p50"), "us", ours.p50_us).beside(PROXY, bare.p50_us),
-        ]);
+        let [ours, references @ ..] = &medians[..] else {
+            continue;
+        };
+        for (&name, reference) in names.iter().zip(references) {
+            let cpu = Measure::new(BENCH, named("cpu_per_request"), "us", ours.cpu_us).beside(name, reference.cpu_us);
+            measures.extend([
+                Measure::new(BENCH, named("rps"), "1/s", ours.rps).beside(name, reference.rps),
+                if name == PROXY {
+                    cpu.with_goal(Goal::RatioAtMost(1.3))
+                } else {
+                    cpu
+                },
+                Measure::new(BENCH, named("p50"), "us", ours.p50_us).beside(name, reference.p50_us),
+            ]);
+        }
     }
-    let per_stream = |side: &Side<'_>| -> Result<f64> { Ok(side.memory_per_stream(arguments.streams)? / 1024.0) };
-    let (ours, bare) = (per_stream(&ours)?, per_stream(&reference)?);
-    measures.push(
-        Measure::new(BENCH, "a2a.stream.memory_per_idle", "KiB", ours)
-            .beside(PROXY, bare)
-            .with_goal(Goal::AtMost(24.0)),
-    );
+    let memory = sides
+        .iter()
+        .map(|side| Ok(side.memory_per_stream(arguments.streams)? / 1024.0))
+        .collect::<Result<Vec<f64>>>()?;
+    for (&name, &reference) in names.iter().zip(&memory[1..]) {
+        let measure = Measure::new(BENCH, "a2a.stream.memory_per_idle", "KiB", memory[0]).beside(name, reference);
+        measures.push(if name == PROXY {
+            measure.with_goal(Goal::AtMost(24.0))
+        } else {
+            measure
+        });
+    }
     if arguments.json {
         for measure in &measures {
             say(&serde_json::to_string(measure)?);
