@@ -76,14 +76,32 @@ pub(super) const MODULES: &[ModuleRule] = &[
     rule("a2a", &["auth", "registry", "transport"], NO_ENGINE),
     rule(
         "service",
-        &["auth", "card", "cluster", "registry", "store", "translate"],
+        &[
+            "a2a::translate",
+            "auth",
+            "card",
+            "cluster",
+            "registry",
+            "store",
+            "translate",
+        ],
         SERVICE_OUT,
     ),
     rule("controller", &["cluster", "leader", "store", "translate"], NO_ENGINE),
     rule("web", &["auth"], NO_ENGINE),
     rule(
         "http",
-        &["a2a", "auth", "card", "cluster", "registry", "service", "store", "web"],
+        &[
+            "a2a",
+            "auth",
+            "card",
+            "cluster",
+            "registry",
+            "service",
+            "store",
+            "translate",
+            "web",
+        ],
         NO_ENGINE,
     ),
     rule("standalone", &["translate"], NO_ENGINE),
@@ -113,7 +131,17 @@ pub(super) const DRAWER_NAMES: [&str; 8] = [
 ];
 
 /// Files of `http/` that have no `service/` of the same name, because they are not about a resource.
-pub(super) const HTTP_WITHOUT_SERVICE: [&str; 7] = ["a2a", "mcp", "meta", "health", "proxy", "state", "views"];
+pub(super) const HTTP_WITHOUT_SERVICE: [&str; 9] = [
+    "a2a",
+    "agent_body",
+    "agent_views",
+    "mcp",
+    "meta",
+    "health",
+    "proxy",
+    "state",
+    "views",
+];
 
 /// Crates that must not be in any build, with the reason.
 pub(super) const DENIED_CRATES: [(&str, &str); 4] = [
