@@ -54,3 +54,8 @@ pub mod translate;
 pub mod transport;
 #[cfg(feature = "http")]
 pub mod web;
+
+/// The README's example is compiled, so that it stays true.
+#[cfg(all(doctest, feature = "http", feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+pub struct ReadmeExample;

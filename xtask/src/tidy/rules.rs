@@ -68,7 +68,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     rule("translate", &[], PURE),
     rule("store", &[], NO_HTTP),
     rule("registry", &[], NO_ENGINE),
-    rule("registry::informer", &["cluster", "registry"], NO_ENGINE),
+    rule("registry::informer", &["cluster", "registry", "translate"], NO_ENGINE),
     rule("leader", &[], NO_ENGINE),
     rule("transport", &[], NO_ENGINE),
     rule("auth", &[], NO_ENGINE),
