@@ -88,7 +88,7 @@ pub(crate) fn next_steps(url: &str, manifests: &Path, log: &Path, helper: bool) 
 
    # edit a manifest: the server follows
    {}
-   # the server's log, with the agents' logs beside it
+   # the server's log; the agents' logs are beside it
    {}",
         manifests.display(),
         log.display()
