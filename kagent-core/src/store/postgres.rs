@@ -41,6 +41,9 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 /// A connection that rested longer than this is asked whether it still lives before it is used.
 const TRUSTED_REST: Duration = Duration::from_secs(1);
 
+/// Who asks for the health wants to know now, also while calls still hope for a connection.
+const HEALTH_LIMIT: Duration = Duration::from_millis(1500);
+
 /// Keeps everything in a Postgres database.
 pub struct PostgresStore {
     pool: PgPool,
@@ -135,8 +138,11 @@ impl PostgresStore {
 impl HealthStore for PostgresStore {
     async fn check_health(&self) -> Result<()> {
         let query = self.query("SELECT 1");
-        self.call(async |connection| query.execute(connection).await).await?;
-        Ok(())
+        let answer = self.call(async |connection| query.execute(connection).await);
+        match timeout(HEALTH_LIMIT, answer).await {
+            Ok(answer) => answer.map(drop),
+            Err(late) => Err(Error::unavailable("the database does not answer").with_source(late)),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl Harness for PostgresHarness {
 
     async fn open(&self, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
         let schema = self.schema.get_or_init(TestSchema::create).await;
-        open(&StoreConfig::new(schema.url()), clock).await
+        open(&modest(schema.url()), clock).await
     }
 
     async fn insert_old_rows(&self, _store: &PostgresStore) {
@@ -56,7 +56,7 @@ kagent_core::store_contract_tests!(crate::PostgresHarness);
 
 /// The same without anything that outlives a transaction, as behind a pooler.
 mod behind_a_pooler {
-    use super::{Arc, Clock, Harness, PostgresHarness, PostgresStore, StoreConfig, TestSchema, async_trait, open};
+    use super::{Arc, Clock, Harness, PostgresHarness, PostgresStore, TestSchema, async_trait, modest, open};
 
     #[derive(Default)]
     struct PoolerHarness(PostgresHarness);
@@ -67,7 +67,7 @@ mod behind_a_pooler {
 
         async fn open(&self, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
             let schema = self.0.schema.get_or_init(TestSchema::create).await;
-            let mut config = StoreConfig::new(schema.url());
+            let mut config = modest(schema.url());
             config.transaction_pooler = true;
             open(&config, clock).await
         }
@@ -78,6 +78,14 @@ mod behind_a_pooler {
     }
 
     kagent_core::store_contract_tests!(crate::behind_a_pooler::PoolerHarness);
+}
+
+/// Few connections, because many tests share one server.
+fn modest(url: String) -> StoreConfig {
+    StoreConfig {
+        max_connections: 4,
+        ..StoreConfig::new(url)
+    }
 }
 
 /// A store that can be used.
@@ -91,5 +99,5 @@ async fn open(config: &StoreConfig, clock: Arc<dyn Clock>) -> Arc<PostgresStore>
 }
 
 async fn open_url(url: String) -> Arc<PostgresStore> {
-    open(&StoreConfig::new(url), Arc::new(SystemClock)).await
+    open(&modest(url), Arc::new(SystemClock)).await
 }
