@@ -7,6 +7,7 @@ pub mod a2a;
 mod agent_body;
 mod agent_views;
 pub mod agents;
+mod document;
 pub mod events;
 pub mod meta;
 pub mod namespaces;
@@ -16,9 +17,10 @@ pub mod state;
 pub mod tasks;
 mod views;
 
-use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use document::openapi;
 pub use state::{AppState, BuildInfo, Limits};
 
 use crate::web::layers;
@@ -55,9 +57,4 @@ pub fn router(state: AppState) -> axum::Router {
     let proxy = axum::middleware::from_fn_with_state(state.clone(), proxy::proxy_by_host);
     let router = layers::finish(router.with_state(state));
     if proxies_hosts { router.layer(proxy) } else { router }
-}
-
-/// The OpenAPI document of the API.
-pub fn openapi() -> Document {
-    rest().into_openapi()
 }

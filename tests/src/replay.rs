@@ -1,4 +1,7 @@
 //! Replays of recorded answers: one runner per area of recordings, one list of deviations that are meant.
 
 pub mod a2a;
+pub mod areas;
 pub mod meant;
+pub mod rest;
+pub mod server;

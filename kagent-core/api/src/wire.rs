@@ -4,6 +4,8 @@ pub mod agents;
 pub mod events;
 pub mod meta;
 pub mod namespaces;
+#[cfg(feature = "utoipa")]
+pub mod schemas;
 pub mod sessions;
 pub mod tasks;
 
