@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub mod crds;
+pub mod openapi;
 
 /// One line for the person at the terminal.
 pub fn say(line: &str) {

@@ -2,7 +2,11 @@
 
 #[path = "all/adk.rs"]
 mod adk;
+#[path = "all/openapi_coverage.rs"]
+mod openapi_coverage;
 #[path = "all/processes.rs"]
 mod processes;
 #[path = "all/quickstart.rs"]
 mod quickstart;
+#[path = "all/rest_replay.rs"]
+mod rest_replay;

@@ -17,7 +17,11 @@ pub fn openapi() -> Value {
     });
     document["security"] = json!([{ "bearer": [] }, { "user": [] }, {}]);
     if let Some(paths) = document["paths"].as_object_mut() {
-        for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        for operation in paths
+            .values_mut()
+            .filter_map(Value::as_object_mut)
+            .flat_map(Map::values_mut)
+        {
             add_common_answers(operation);
         }
     }

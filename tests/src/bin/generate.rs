@@ -1,11 +1,11 @@
-//! Writes the files of this repository that are made from its types: `generate crds [--check]`.
+//! Writes the files of this repository that are made from its types: `generate crds|openapi [--check]`.
 //!
 //! To add a generator: a module under `generate/` that returns `Generated`, and a variant here.
 
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use kagent_tests::generate::{Generated, crds, say};
+use kagent_tests::generate::{Generated, crds, openapi, say};
 
 /// Writes the files of this repository that are made from its types.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ struct Args {
 enum What {
     /// helm/kagent-crds
     Crds,
+    /// openapi
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> anyhow::Result<bool> {
     let generated: Generated = match args.what {
         What::Crds => crds::build_chart()?,
+        What::Openapi => openapi::build_documents()?,
     };
     if !args.check {
         generated.write()?;

@@ -88,9 +88,6 @@ async fn run(args: &Args) -> Result<bool> {
 }
 
 async fn replay_a2a(args: &Args, recordings: &Path, areas: Areas, meant: &MeantList) -> Result<bool> {
-    if args.server.is_some() {
-        bail!("replay a2a runs the server's router in this process; --server is for replay rest");
-    }
     let (areas_asked, cases) = split_only(&args.only);
     let scope = a2a::Scope {
         areas: if areas_asked.is_empty() {
@@ -100,6 +97,7 @@ async fn replay_a2a(args: &Args, recordings: &Path, areas: Areas, meant: &MeantL
         },
         wire: args.wire.clone().or(areas.a2a.wire),
         cases,
+        program: args.server.clone(),
     };
     let dir = args.dir.clone().unwrap_or_else(|| recordings.join("a2a"));
     let report = a2a::replay(&dir, &scope, meant).await?;
