@@ -320,8 +320,9 @@ fn build_options(args: &Args, server_url: &Url) -> TranslateOptions {
 
 fn build_info() -> BuildInfo {
     BuildInfo {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        git_commit: option_env!("KAGENT_GIT_COMMIT").unwrap_or("unknown").to_owned(),
+        // The words of an unstamped build are those of the Go controller.
+        version: option_env!("KAGENT_VERSION").unwrap_or("dev").to_owned(),
+        git_commit: option_env!("KAGENT_GIT_COMMIT").unwrap_or("none").to_owned(),
         build_date: option_env!("KAGENT_BUILD_DATE").unwrap_or("unknown").to_owned(),
     }
 }

@@ -4,33 +4,17 @@ use std::path::Path;
 
 use kagent_tests::replay::{
     a2a::{Scope, replay},
+    areas::Areas,
     meant::MeantList,
 };
-
-/// Areas that are served; later issues extend the list.
-const AREAS: [&str; 14] = [
-    "agent-error",
-    "agent-http",
-    "auth",
-    "base-url",
-    "cards",
-    "debug-addr",
-    "envelope",
-    "headers",
-    "hop",
-    "lifecycle",
-    "methods",
-    "routes",
-    "stream",
-    "version",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_of_0_3_get_the_recorded_answers() {
     let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
+    let areas = Areas::read(&recordings).expect("areas.toml");
     let scope = Scope {
-        areas: AREAS.map(str::to_owned).to_vec(),
-        wire: Some("0.3".to_owned()),
+        areas: areas.a2a.areas,
+        wire: areas.a2a.wire,
         ..Scope::default()
     };
     let meant = MeantList::read(&recordings.join("meant.toml")).expect("meant.toml");

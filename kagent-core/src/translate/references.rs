@@ -1,7 +1,8 @@
 //! What an Agent refers to, by name. The caller reads it, and listens for changes of exactly these objects.
 
 use kagent_api::v1alpha2::{
-    Agent, AgentType, DeclarativeAgentSpec, ModelConfig, RemoteMCPServer, Tool, ValueRef, ValueSource, ValueSourceType,
+    Agent, AgentType, DeclarativeAgentSpec, McpServerTool, ModelConfig, RemoteMCPServer, Tool, ToolType, ValueRef,
+    ValueSource, ValueSourceType,
 };
 
 use super::{
@@ -101,7 +102,7 @@ pub(super) fn list_agent_tools(agent: &Agent) -> Vec<(String, String)> {
     let tools = declarative_spec(agent).map(DeclarativeAgentSpec::tools);
     let tools = tools.unwrap_or_default().iter();
     tools
-        .filter(|tool| tool.mcp_server.is_none())
+        .filter(|tool| find_server(tool).is_none())
         .filter_map(|tool| tool.agent.as_ref())
         .map(|target| {
             (
@@ -112,12 +113,18 @@ pub(super) fn list_agent_tools(agent: &Agent) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The tool server that a tool names. Where a tool names an agent too, its type decides.
+pub(super) fn find_server(tool: &Tool) -> Option<&McpServerTool> {
+    let is_agent = tool.agent.is_some() && tool.type_ == Some(ToolType::Agent);
+    tool.mcp_server.as_ref().filter(|_| !is_agent)
+}
+
 fn add_tool(namespace: &str, tool: &Tool, references: &mut Vec<ObjectKey>) {
     references.extend(list_header_sources(
         namespace,
         tool.headers_from.as_deref().unwrap_or_default(),
     ));
-    if let Some(server) = &tool.mcp_server {
+    if let Some(server) = find_server(tool) {
         let kind = match server_kind(server) {
             Some(ServerKind::McpServer) => ObjectKind::McpServer,
             Some(ServerKind::RemoteMcpServer) => ObjectKind::RemoteMcpServer,

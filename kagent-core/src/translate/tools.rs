@@ -14,7 +14,7 @@ use super::{
     options::TranslateOptions,
     pod::resolve_tls,
     prompt::read_value,
-    references::own_or,
+    references::{find_server, own_or},
     resolved::{McpProtocol, PodNeeds, ResolvedMcpTool},
     validate::Problem,
 };
@@ -62,7 +62,7 @@ pub(super) fn resolve_tool(
 ) -> Result<ResolvedTool, Problem> {
     let headers = resolve_headers(tool.headers_from.as_deref().unwrap_or_default(), namespace, fetched)
         .map_err(|message| Problem::new(field, format!("failed to resolve header: {message}")))?;
-    if let Some(server) = &tool.mcp_server {
+    if let Some(server) = find_server(tool) {
         let resolved = resolve_server(server, field, headers, namespace, fetched, options)?;
         return Ok(ResolvedTool::Mcp(Box::new(resolved)));
     }
@@ -112,7 +112,12 @@ fn resolve_server(
         None => {
             let kind = server.reference.kind.as_deref().unwrap_or_default();
             let group = server.reference.api_group.as_deref().unwrap_or_default();
-            return Err(Problem::new(field, format!("unknown tool server type: {kind}.{group}")));
+            // As Kubernetes writes a kind: the core group has no name and no dot.
+            let dot = if group.is_empty() { "" } else { "." };
+            return Err(Problem::new(
+                field,
+                format!("unknown tool server type: {kind}{dot}{group}"),
+            ));
         }
     };
     resolved.headers.extend(headers);

@@ -119,6 +119,7 @@ async fn replay_rest(args: &Args, recordings: &Path, areas: Areas, meant: &Meant
         } else {
             areas.rest.other_routes
         },
+        poll_limit: rest::POLL_LIMIT,
     };
     let dir = args.dir.clone().unwrap_or_else(|| recordings.join("rest"));
     let program = find_server(args)?;

@@ -219,10 +219,13 @@ async fn play_step(
         let answer = send(world.server, &request).await?;
         let mut trial = bindings.clone();
         let differences = compare_answer(step, &answer, &mut trial);
-        let outcome = judge(case, step, meant, &answer, differences, &trial);
+        let outcome = judge(case, step, meant, &answer, differences, bindings);
         let settled = !matches!(outcome, Outcome::Different { .. });
         if settled || !step.poll || start.elapsed() > poll_limit {
-            *bindings = trial;
+            // Another answer does not say what placeholders stand for.
+            if matches!(outcome, Outcome::Same) {
+                *bindings = trial;
+            }
             return Ok(outcome);
         }
         tokio::time::sleep(POLL_INTERVAL).await;

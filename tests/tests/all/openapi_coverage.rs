@@ -36,13 +36,48 @@ const ROWS: [Row; 20] = [
     ("getAgent", "GET", "/api/agents/nope/nope", "", 401, 404),
     ("deleteAgent", "DELETE", "/api/agents/nope/nope", "", 401, 404),
     ("listSessions", "GET", "/api/sessions?user_id=nope", "", 401, 200),
-    ("createSession", "POST", "/api/sessions", r#"{"agent_ref":"nope/nope"}"#, 401, 400),
-    ("listSessionsForAgent", "GET", "/api/sessions/agent/nope/nope", "", 401, 404),
+    (
+        "createSession",
+        "POST",
+        "/api/sessions",
+        r#"{"agent_ref":"nope/nope"}"#,
+        401,
+        400,
+    ),
+    (
+        "listSessionsForAgent",
+        "GET",
+        "/api/sessions/agent/nope/nope",
+        "",
+        401,
+        404,
+    ),
     ("getSession", "GET", "/api/sessions/nope", "", 401, 404),
-    ("updateSession", "PUT", "/api/sessions/x", r#"{"name":"nope","agent_ref":"nope/nope"}"#, 401, 404),
+    (
+        "updateSession",
+        "PUT",
+        "/api/sessions/x",
+        r#"{"name":"nope","agent_ref":"nope/nope"}"#,
+        401,
+        404,
+    ),
     ("deleteSession", "DELETE", "/api/sessions/nope", "", 401, 200),
-    ("appendEvent", "POST", "/api/sessions/nope/events?user_id=nope", "{}", 401, 404),
-    ("saveTask", "POST", "/api/tasks", r#"{"history":[{"parts":[{"kind":"nope"}]}]}"#, 401, 400),
+    (
+        "appendEvent",
+        "POST",
+        "/api/sessions/nope/events?user_id=nope",
+        "{}",
+        401,
+        404,
+    ),
+    (
+        "saveTask",
+        "POST",
+        "/api/tasks",
+        r#"{"history":[{"parts":[{"kind":"nope"}]}]}"#,
+        401,
+        400,
+    ),
     ("getTask", "GET", "/api/tasks/nope", "", 401, 404),
     ("deleteTask", "DELETE", "/api/tasks/nope", "", 401, 204),
     ("listSessionTasks", "GET", "/api/sessions/nope/tasks", "", 401, 404),
@@ -50,9 +85,14 @@ const ROWS: [Row; 20] = [
 
 async fn build_router(authenticator: Arc<dyn Authenticator>, tasks: &Tasks) -> axum::Router {
     let kube = EmbeddedKube::builder().build().expect("an embedded cluster");
-    kube.install_crds(kagent_api::crds::all_crds()).expect("the CRDs are installed");
+    kube.install_crds(kagent_api::crds::all_crds())
+        .expect("the CRDs are installed");
     let state = AppState {
-        store: Arc::new(SqliteStore::open_in_memory(Arc::new(SystemClock)).await.expect("a database")),
+        store: Arc::new(
+            SqliteStore::open_in_memory(Arc::new(SystemClock))
+                .await
+                .expect("a database"),
+        ),
         cluster: Cluster::start(kube.client(), WatchScope::All, tasks),
         options: Arc::default(),
         routes: Arc::new(RouteTable::default()),

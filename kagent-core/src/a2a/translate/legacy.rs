@@ -144,8 +144,8 @@ pub fn encode_task(task: &Task) -> Json {
     members.push("kind", Json::string("task"));
     members.push_some("metadata", task.metadata.clone());
     let mut status = Members::default();
-    status.push_some("message", task.status.message.as_ref().map(encode_message));
     status.push("state", Json::string(legacy_state(&task.status.state)));
+    status.push_some("message", task.status.message.as_ref().map(encode_message));
     status.push_some(
         "timestamp",
         task.status.timestamp.map(|time| Json::String(time.to_string())),

@@ -8,7 +8,7 @@ use super::{
     super::{
         fetched::{Fetched, ObjectKey, ObjectKind},
         options::TranslateOptions,
-        references::own_or,
+        references::{find_server, own_or},
         tools::{ServerKind, server_kind},
     },
     Problem, Stage,
@@ -25,7 +25,7 @@ pub(super) fn check(
     let source = agent.metadata.namespace.as_deref().unwrap_or_default();
     for (position, tool) in spec.tools().iter().enumerate() {
         let field = format!("spec.declarative.tools[{position}]");
-        let outcome = if let Some(server) = &tool.mcp_server {
+        let outcome = if let Some(server) = find_server(tool) {
             let target = own_or(server.reference.namespace.as_deref(), source);
             let name = &server.reference.name;
             match server_kind(server) {

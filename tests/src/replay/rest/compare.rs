@@ -97,6 +97,10 @@ fn mask(json: Json, is_fault: bool) -> Json {
     }
 }
 
+fn is_ready_condition(condition: &Json) -> bool {
+    condition.get("type").and_then(Json::as_str) == Some("Ready")
+}
+
 struct Comparison<'a> {
     step: &'a Step,
     bindings: &'a mut Bindings,
@@ -159,6 +163,10 @@ impl Comparison<'_> {
     }
 
     fn compare_arrays(&mut self, path: &str, recorded: Vec<Json>, mut seen: Vec<Json>) {
+        if path.ends_with("status.conditions") && !recorded.iter().any(is_ready_condition) {
+            // The recorded controller tells it one reconciliation later; when that is depends on its cache.
+            seen.retain(|condition| !is_ready_condition(condition));
+        }
         if recorded.len() != seen.len() {
             self.differs(path, &Json::Array(recorded), &Json::Array(seen));
             return;

@@ -1,5 +1,6 @@
-//! The cluster behind a server under test: a Kubernetes API in this process with kagent's CRDs, and no controller manager
-//! or kubelet, as where the recordings were made.
+//! The cluster behind a server under test: a Kubernetes API in this process with kagent's CRDs and no kubelet, as where
+//! the recordings were made. Garbage is collected here, as in a real cluster: an agent that is made again would otherwise
+//! find the objects of its predecessor.
 
 use std::{
     net::SocketAddr,
@@ -42,10 +43,7 @@ impl Cluster {
     /// # Errors
     /// When it does not start.
     pub async fn start() -> Result<Self> {
-        let kube = EmbeddedKube::builder()
-            .namespace("kagent")
-            .garbage_collection(false)
-            .build()?;
+        let kube = EmbeddedKube::builder().namespace("kagent").build()?;
         kube.install_crds(kagent_api::crds::all_crds())
             .map_err(|error| anyhow::anyhow!("install the CRDs: {error:?}"))?;
         let serving = kube.serve(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
