@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
 use self::{
-    client::{Answer, send},
+    client::send,
     compare::{compare_answer, describe},
     recording::{Call, Case, Recordings, Step},
     template::Bindings,
@@ -164,7 +164,10 @@ async fn replay_case(world: &World, case: &Case, scope: &Scope, meant: &MeantLis
     for step in &case.steps {
         let outcome = match &step.call {
             Call::Kube(call) => {
-                let outcome = world.play_kube_step(call, &step.response).await?;
+                let outcome = match world.play_kube_step(call, &step.response).await? {
+                    Outcome::Different { differences, answer } => judge(case, step, meant, answer, differences),
+                    other => other,
+                };
                 tokio::time::sleep(CACHE_DELAY).await;
                 outcome
             }
@@ -219,7 +222,7 @@ async fn play_step(
         let answer = send(world.server, &request).await?;
         let mut trial = bindings.clone();
         let differences = compare_answer(step, &answer, &mut trial);
-        let outcome = judge(case, step, meant, &answer, differences, bindings);
+        let outcome = judge(case, step, meant, describe(&answer, bindings), differences);
         let settled = !matches!(outcome, Outcome::Different { .. });
         if settled || !step.poll || start.elapsed() > poll_limit {
             // Another answer does not say what placeholders stand for.
@@ -232,18 +235,10 @@ async fn play_step(
     }
 }
 
-fn judge(
-    case: &Case,
-    step: &Step,
-    meant: &MeantList,
-    answer: &Answer,
-    differences: Vec<String>,
-    bindings: &Bindings,
-) -> Outcome {
+fn judge(case: &Case, step: &Step, meant: &MeantList, answer: Value, differences: Vec<String>) -> Outcome {
     if differences.is_empty() {
         return Outcome::Same;
     }
-    let answer = describe(answer, bindings);
     match meant.find_reason("rest", &case.name, &step.name, &answer, |_| false) {
         Some(reason) => Outcome::Meant(reason.to_owned()),
         None => Outcome::Different { differences, answer },

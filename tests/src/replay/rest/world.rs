@@ -114,7 +114,7 @@ impl World {
         } else {
             Outcome::Different {
                 differences,
-                answer: json!({ "status": status, "body": object }),
+                answer: json!({ "status": status }),
             }
         })
     }
