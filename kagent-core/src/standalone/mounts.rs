@@ -57,9 +57,15 @@ pub(super) fn write_mounts(
         if let Some(sub_path) = mount.sub_path.as_deref().filter(|path| !path.is_empty()) {
             local = local.join(inner_path(sub_path)?);
         }
-        mounts
-            .paths
-            .push((mount.mount_path.trim_end_matches('/').to_owned(), local));
+        let path = mount.mount_path.trim_end_matches('/');
+        if path.is_empty() {
+            // Every path of the machine would be rewritten.
+            return Err(Error::invalid(format!(
+                "volume {}: it cannot be mounted at / in standalone mode",
+                mount.name
+            )));
+        }
+        mounts.paths.push((path.to_owned(), local));
     }
     mounts.paths.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
     for file in written.iter().filter(|file| file.ends_with(RUNTIME_CONFIG)) {
@@ -331,6 +337,19 @@ mod tests {
         assert_eq!(
             mounts.rewrite("--ca=/tls/ca.crt --dir /tmp/scratch /tlsx a/tls"),
             format!("--ca={0}/tls/ca.crt --dir {0}/scratch /tlsx a/tls", process.display())
+        );
+    }
+
+    #[test]
+    fn nothing_is_mounted_over_the_whole_machine() {
+        let dir = tempfile::tempdir().expect("directory");
+        let pod = json!({
+            "containers": [{"name": "kagent", "volumeMounts": [{"name": "v", "mountPath": "/"}]}],
+            "volumes": [{"name": "v", "emptyDir": {}}],
+        });
+        assert_eq!(
+            write(pod, dir.path()).expect_err("refused").to_string(),
+            "volume v: it cannot be mounted at / in standalone mode"
         );
     }
 
