@@ -2,7 +2,12 @@
 
 use clap::Args;
 
-use crate::process;
+use crate::{
+    process,
+    provision::{postgres, python},
+};
+
+const POSTGRES_URL: &str = "KAGENT_TEST_POSTGRES_URL";
 
 /// Arguments of a generator.
 #[derive(Args)]
@@ -40,13 +45,22 @@ pub(crate) fn run_generator(what: &str, check: bool) -> anyhow::Result<()> {
     process::run(&mut command)
 }
 
-/// Runs the replayer.
+/// Runs the replayer. What it needs is provided: the server program, and a Postgres where none is named.
 pub(crate) fn run_replay(args: &PassArgs) -> anyhow::Result<()> {
-    process::run(
-        process::cargo()
-            .args(["run", "-q", "-p", "kagent-tests", "--bin", "replay", "--"])
-            .args(&args.args),
-    )
+    process::run(process::cargo().args(["build", "-q", "-p", "kagent-server"]))?;
+    let mut replay = process::cargo();
+    replay
+        .args(["run", "-q", "-p", "kagent-tests", "--bin", "replay", "--"])
+        .args(&args.args);
+    let is_rest = args.args.iter().any(|word| word == "rest");
+    let _postgres = if is_rest && std::env::var_os(POSTGRES_URL).is_none() {
+        let server = postgres::start(&postgres::provide_binaries(&python::find_python()?)?)?;
+        replay.env(POSTGRES_URL, &server.url);
+        Some(server)
+    } else {
+        None
+    };
+    process::run(&mut replay)
 }
 
 /// Runs a benchmark, optimised.

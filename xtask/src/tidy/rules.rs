@@ -131,10 +131,11 @@ pub(super) const DRAWER_NAMES: [&str; 8] = [
 ];
 
 /// Files of `http/` that have no `service/` of the same name, because they are not about a resource.
-pub(super) const HTTP_WITHOUT_SERVICE: [&str; 9] = [
+pub(super) const HTTP_WITHOUT_SERVICE: [&str; 10] = [
     "a2a",
     "agent_body",
     "agent_views",
+    "document",
     "mcp",
     "meta",
     "health",
