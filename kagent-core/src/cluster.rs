@@ -11,12 +11,12 @@ use kagent_api::v1alpha2::{Agent, ModelConfig, RemoteMCPServer};
 use kube::{Client, runtime::reflector::Store};
 use tokio::sync::broadcast;
 
-use crate::{
-    tasks::Tasks,
-    translate::{ObjectKey, ObjectKind},
-};
+use crate::tasks::Tasks;
 
 pub use sync::SyncState;
+
+// What changes are named by.
+pub use crate::translate::{ObjectKey, ObjectKind};
 
 /// Changes that a slow listener may be behind before it has to look at everything.
 const CHANGES_KEPT: usize = 4096;

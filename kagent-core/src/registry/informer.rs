@@ -9,10 +9,9 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::{AgentRoute, RouteWriter};
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, ObjectKey, ObjectKind},
     ident::AgentRef,
     tasks::Tasks,
-    translate::{ObjectKey, ObjectKind},
 };
 
 /// Starts feeding `routes`. Until every Agent of the cluster has its route, `routes` is pending in
