@@ -13,7 +13,7 @@ mod status;
 use std::{collections::HashMap, sync::Arc};
 
 use futures::StreamExt;
-use kagent_api::v1alpha2::{Agent, AgentType};
+use kagent_api::v1alpha2::{Agent, AgentStatus, AgentType};
 use kube::{
     ResourceExt,
     runtime::controller::{self, Action},
@@ -49,6 +49,9 @@ struct Reconciler {
     rows: RowsSender,
     /// What each agent's row was last written with: an idle agent costs the database nothing.
     written_rows: Mutex<HashMap<String, NewAgent>>,
+    /// The status that was written last, with the version of the agent that it was computed for. The cache may show that
+    /// version once more before it shows the write.
+    written_statuses: Mutex<HashMap<OwnerName, (Option<String>, AgentStatus)>>,
 }
 
 /// Reconciles Agents until it is dropped.
@@ -61,6 +64,7 @@ pub(super) async fn run(context: &Context, related: broadcast::Receiver<RelatedC
         backoffs: Backoffs::default(),
         rows,
         written_rows: Mutex::default(),
+        written_statuses: Mutex::default(),
     });
     let requests = {
         let reconciler = Arc::clone(&reconciler);
@@ -121,6 +125,7 @@ impl Reconciler {
         self.written_rows
             .lock()
             .remove(&AgentRef::new(&agent.0, &agent.1).python_id());
+        self.written_statuses.lock().remove(agent);
         self.rows.notify();
     }
 
@@ -141,7 +146,7 @@ impl Reconciler {
             Ok(Made::Refused(message)) => (Accepted::No(message.clone()), None),
             Err(error) => (Accepted::No(error.message().to_owned()), None),
         };
-        let told = status::update_status(&self.context, agent, &accepted, applied).await;
+        let told = self.tell(agent, &accepted, applied).await;
         if matches!(told, Ok(true)) {
             written.push("status".to_owned());
         }
@@ -161,6 +166,23 @@ impl Reconciler {
             self.backoffs.reset(&namespace, &name);
             Action::await_change()
         })
+    }
+
+    /// Step 5. Whether the status was written.
+    async fn tell(&self, agent: &Agent, accepted: &Accepted, applied: Option<&Applied>) -> Result<bool> {
+        let name = name_of(agent);
+        let version = agent.resource_version();
+        let remembered = self.written_statuses.lock().get(&name).cloned();
+        let current = match remembered {
+            Some((seen, status)) if seen == version => Some(status),
+            _ => agent.status.clone(),
+        };
+        let told = status::update_status(&self.context, agent, current.as_ref(), accepted, applied).await?;
+        let written = told.is_some();
+        if let Some(status) = told {
+            self.written_statuses.lock().insert(name, (version, status));
+        }
+        Ok(written)
     }
 
     /// Steps 1 to 4.

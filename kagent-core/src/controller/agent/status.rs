@@ -32,25 +32,26 @@ pub(super) enum Accepted {
     No(String),
 }
 
-/// Writes the status if it changed. Whether it was written.
+/// Writes the status if it is not `current`. What was written.
 ///
 /// # Errors
 /// When the API server does not take it. An Agent that went meanwhile is no error.
 pub(super) async fn update_status(
     context: &Context,
     agent: &Agent,
+    current: Option<&AgentStatus>,
     accepted: &Accepted,
     applied: Option<&Applied>,
-) -> Result<bool> {
+) -> Result<Option<AgentStatus>> {
     let (namespace, name) = name_of(agent);
     let cached = context
         .cluster
         .deployments
         .get(&ObjectRef::new(&name).within(&namespace));
     let deployment = applied.map(|applied| &applied.deployment).or(cached.as_deref());
-    let status = build_status(agent, accepted, deployment, Time(context.clock.now()));
-    if agent.status.as_ref() == Some(&status) {
-        return Ok(false);
+    let status = build_status(agent, current, accepted, deployment, Time(context.clock.now()));
+    if current == Some(&status) {
+        return Ok(None);
     }
     let api: Api<Agent> = Api::namespaced(context.cluster.client.clone(), &namespace);
     let patch = Patch::Merge(json!({ "status": status }));
@@ -60,15 +61,21 @@ pub(super) async fn update_status(
     };
     let request = api.patch_status(&name, &parameters, &patch);
     match within_deadline("failed to update the status", request).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(_) => Ok(Some(status)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// The status that says what became of the Agent. Pure.
-fn build_status(agent: &Agent, accepted: &Accepted, deployment: Option<&Deployment>, now: Time) -> AgentStatus {
-    let mut status = agent.status.clone().unwrap_or_default();
+fn build_status(
+    agent: &Agent,
+    current: Option<&AgentStatus>,
+    accepted: &Accepted,
+    deployment: Option<&Deployment>,
+    now: Time,
+) -> AgentStatus {
+    let mut status = current.cloned().unwrap_or_default();
     status.observed_generation = agent.metadata.generation;
     let mut conditions = status.conditions.take().unwrap_or_default();
     let condition = |type_: &str, status: &str, reason: &str, message: String| Condition {
@@ -209,7 +216,7 @@ mod tests {
 
     #[test]
     fn accepted_and_ready_are_told_in_one_pass() {
-        let status = build_status(&mk_agent(), &Accepted::Yes, Some(&mk_deployment(0)), at(1));
+        let status = build_status(&mk_agent(), None, &Accepted::Yes, Some(&mk_deployment(0)), at(1));
         let expect = |type_: &str, status: &str, reason: &str, message: &str| {
             (
                 type_.to_owned(),
@@ -235,20 +242,24 @@ mod tests {
 
     #[test]
     fn the_same_state_later_is_the_same_status() {
-        let mut agent = mk_agent();
-        let first = build_status(&agent, &Accepted::Yes, Some(&mk_deployment(1)), at(1));
-        agent.status = Some(first.clone());
-        assert_eq!(
-            build_status(&agent, &Accepted::Yes, Some(&mk_deployment(1)), at(2)),
-            first
-        );
+        let build = |current: Option<&AgentStatus>, second| {
+            build_status(
+                &mk_agent(),
+                current,
+                &Accepted::Yes,
+                Some(&mk_deployment(1)),
+                at(second),
+            )
+        };
+        let first = build(None, 1);
+        assert_eq!(build(Some(&first), 2), first);
     }
 
     #[test]
     fn a_refused_agent_says_whether_it_still_runs() {
         let refused = || Accepted::No("no model".to_owned());
-        let running = build_status(&mk_agent(), &refused(), Some(&mk_deployment(1)), at(1));
-        let absent = build_status(&mk_agent(), &refused(), None, at(1));
+        let running = build_status(&mk_agent(), None, &refused(), Some(&mk_deployment(1)), at(1));
+        let absent = build_status(&mk_agent(), None, &refused(), None, at(1));
         assert_eq!(summarize(&running)[1].1, "True");
         assert_eq!(summarize(&absent)[1].2, "DeploymentNotFound");
         assert_eq!(summarize(&absent)[0].3, "no model");
