@@ -2,10 +2,7 @@
 
 use clap::Args;
 
-use crate::{
-    process,
-    provision::{postgres, python},
-};
+use crate::{process, provision::postgres};
 
 const POSTGRES_URL: &str = "KAGENT_TEST_POSTGRES_URL";
 
@@ -54,7 +51,7 @@ pub(crate) fn run_replay(args: &PassArgs) -> anyhow::Result<()> {
         .args(&args.args);
     let is_rest = args.args.iter().any(|word| word == "rest");
     let _postgres = if is_rest && std::env::var_os(POSTGRES_URL).is_none() {
-        let server = postgres::start(&postgres::provide_binaries(&python::find_python()?)?)?;
+        let server = postgres::start(&postgres::provide_binaries()?)?;
         replay.env(POSTGRES_URL, &server.url);
         Some(server)
     } else {

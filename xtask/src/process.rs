@@ -34,6 +34,10 @@ pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(workspace_root());
+    if std::env::var_os("CI").is_some() {
+        // Nothing is built twice there, so what incremental builds keep would only cost time and disk.
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     command
 }
 

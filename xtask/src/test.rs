@@ -27,7 +27,7 @@ pub(crate) struct TestArgs {
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     let python = python::find_python()?;
     let adk = python::provide_adk(&python)?;
-    let postgres = postgres::start(&postgres::provide_binaries(&python)?)?;
+    let postgres = postgres::start(&postgres::provide_binaries()?)?;
 
     say("building the programs under test");
     let all = !selects_packages(&args.args);

