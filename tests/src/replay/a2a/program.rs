@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     process::Stdio,
+    sync::atomic::{AtomicU8, Ordering},
     time::Duration,
 };
 
@@ -46,20 +47,23 @@ pub struct Program {
     _folder: TempDir,
 }
 
-/// An address of this process's own in 127.0.0.0/8 where the scripted agent listens, and one where nobody does.
-pub fn agent_addresses() -> (SocketAddr, SocketAddr) {
+/// Addresses of this process's own in 127.0.0.0/8, other ones each time: where the scripted agent listens, and where
+/// nobody does.
+pub fn next_agent_addresses() -> (SocketAddr, SocketAddr) {
+    static WORLDS: AtomicU8 = AtomicU8::new(0);
+    let world = WORLDS.fetch_add(1, Ordering::Relaxed) % 60;
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let at = |second| SocketAddr::from((Ipv4Addr::new(127, second, high, low.clamp(1, 254)), AGENT_PORT));
-    (at(101), at(102))
+    (at(100 + 2 * world), at(101 + 2 * world))
 }
 
 impl Program {
-    /// Starts `program` as the area's recordings had it, without agents.
+    /// Starts `program` as the area's recordings had it, without Agents; their names lead to `agents`, and nobody
+    /// listens at `nobody`.
     ///
     /// # Errors
     /// When it ends or is not ready in time; with what it wrote.
-    pub async fn start(program: &Path, area: &str) -> Result<Self> {
-        let (agents, nobody) = agent_addresses();
+    pub async fn start(program: &Path, area: &str, agents: SocketAddr, nobody: SocketAddr) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let hosts: String = NAMES
             .iter()

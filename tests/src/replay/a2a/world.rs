@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     player::Player,
-    program::{Program, agent_addresses},
+    program::{Program, next_agent_addresses},
 };
 
 /// Agents that exist, as the README of the recordings lists them; the last word is the description.
@@ -160,9 +160,9 @@ impl World {
     /// # Errors
     /// When the program does not become ready.
     pub async fn start_program(program: &Path, area: &str) -> Result<Self> {
-        let (agents, _) = agent_addresses();
+        let (agents, nobody) = next_agent_addresses();
         let player = Player::start(agents).await?;
-        let program = Box::new(Program::start(program, area).await?);
+        let program = Box::new(Program::start(&std::path::absolute(program)?, area, agents, nobody).await?);
         let world = Self {
             server: program.address,
             player,
