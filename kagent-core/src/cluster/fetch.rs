@@ -53,11 +53,13 @@ pub async fn fetch_references(
 
 async fn fetch_object(cluster: &Cluster, key: &ObjectKey) -> Result<Option<FetchedObject>> {
     Ok(match key.kind {
-        ObjectKind::Agent => find_cached(&cluster.agents, key).map(FetchedObject::Agent),
-        ObjectKind::ModelConfig => find_cached(&cluster.model_configs, key).map(FetchedObject::ModelConfig),
-        ObjectKind::RemoteMcpServer => {
-            find_cached(&cluster.remote_mcp_servers, key).map(FetchedObject::RemoteMcpServer)
-        }
+        ObjectKind::Agent => find(cluster, &cluster.agents, key).await?.map(FetchedObject::Agent),
+        ObjectKind::ModelConfig => find(cluster, &cluster.model_configs, key)
+            .await?
+            .map(FetchedObject::ModelConfig),
+        ObjectKind::RemoteMcpServer => find(cluster, &cluster.remote_mcp_servers, key)
+            .await?
+            .map(FetchedObject::RemoteMcpServer),
         ObjectKind::McpServer => read(cluster, key).await?.map(FetchedObject::McpServer),
         ObjectKind::Service => read(cluster, key).await?.map(FetchedObject::Service),
         ObjectKind::Secret => read(cluster, key).await?.map(FetchedObject::Secret),
@@ -67,11 +69,16 @@ async fn fetch_object(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Fetch
     })
 }
 
-fn find_cached<K>(store: &Store<K>, key: &ObjectKey) -> Option<Arc<K>>
+/// From the cache, or from the API server when the cache does not have it: an object that was made a moment before is
+/// found.
+async fn find<K>(cluster: &Cluster, store: &Store<K>, key: &ObjectKey) -> Result<Option<Arc<K>>>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + 'static,
 {
-    store.get(&ObjectRef::new(&key.name).within(&key.namespace))
+    match store.get(&ObjectRef::new(&key.name).within(&key.namespace)) {
+        Some(cached) => Ok(Some(cached)),
+        None => read(cluster, key).await,
+    }
 }
 
 async fn read<K>(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Arc<K>>>

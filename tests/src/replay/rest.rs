@@ -173,6 +173,9 @@ async fn replay_case(world: &World, case: &Case, scope: &Scope, meant: &MeantLis
             }
             Call::Request(request) if scope.leaves_out(&request.path) => {
                 world.play_other_route(request).await?;
+                if request.method != "GET" {
+                    tokio::time::sleep(CACHE_DELAY).await;
+                }
                 Outcome::LeftOut
             }
             Call::Request(request) => {
