@@ -4,7 +4,7 @@
 //! # The steps
 //! 1. [`references::list_references`] and [`references::follow_references`] say what an Agent refers to; the caller reads
 //!    it (`cluster::fetch::fetch_references` does) into a [`Fetched`].
-//! 2. [`validate`] checks the Agent against that and gives a [`ResolvedAgent`], or everything that is wrong with it.
+//! 2. [`validate()`] checks the Agent against that and gives a [`ResolvedAgent`], or everything that is wrong with it.
 //! 3. [`build`] renders it. It does not fail for reasons of the user.
 //!
 //! Checking an Agent before it is written (dry validation) is steps 1 and 2 with the object that was submitted:

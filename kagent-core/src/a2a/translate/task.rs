@@ -53,7 +53,7 @@ pub enum State {
     /// Not known, or of a version that came later.
     #[default]
     Unknown,
-    /// One of [`STATES`], by its 0.3 name.
+    /// One of `STATES`, by its 0.3 name.
     Known(&'static str),
     /// A word that 1.0 does not define, kept for the sender of a 1.0 body.
     Other(String),
