@@ -389,3 +389,31 @@ async fn an_object_that_is_not_needed_any_more_is_deleted() {
     assert_eq!(pod.service_account_name.as_deref(), Some("other"));
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_made_again_at_once_has_its_row_again() {
+    let world = World::start(Leadership::Leader).await;
+    world.create_model().await;
+    world.create_agent("web").await;
+    for round in 0..20 {
+        wait_for_row(&world, round).await;
+        // As the REST API deletes: the object, and its row without waiting for the leader. The cache may never show that
+        // the agent was away.
+        let api = world.api::<Agent>();
+        api.delete("web", &DeleteParams::default()).await.expect("deleted");
+        world.store.delete_agent("team__NS__web").await.expect("store");
+        world.create_agent("web").await;
+    }
+    wait_for_row(&world, 20).await;
+    world.stop().await;
+}
+
+async fn wait_for_row(world: &World, round: usize) {
+    for _ in 0..200 {
+        if world.store.find_agent("team__NS__web").await.expect("store").is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no row in round {round}");
+}

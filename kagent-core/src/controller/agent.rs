@@ -47,8 +47,9 @@ struct Reconciler {
     dependencies: Arc<Dependencies>,
     backoffs: Backoffs,
     rows: RowsSender,
-    /// What each agent's row was last written with: an idle agent costs the database nothing.
-    written_rows: Mutex<HashMap<String, NewAgent>>,
+    /// What each agent's row was last written with, and the object's uid: an idle agent costs the database nothing. An
+    /// agent that is made again is another object, and its row went with the one before it.
+    written_rows: Mutex<HashMap<String, (Option<String>, NewAgent)>>,
     /// The status that was written last, with the version of the agent that it was computed for. The cache may show that
     /// version once more before it shows the write.
     written_statuses: Mutex<HashMap<OwnerName, (Option<String>, AgentStatus)>>,
@@ -216,13 +217,15 @@ impl Reconciler {
             workload_type: "deployment".to_owned(),
             config: outputs.config.is_some().then(|| outputs.files.config.clone()),
         };
-        if self.written_rows.lock().get(&row.id) == Some(&row) {
+        let uid = agent.uid();
+        let known = self.written_rows.lock().get(&row.id).cloned();
+        if known.is_some_and(|(written_for, written)| written_for == uid && written == row) {
             return Ok(());
         }
         let written = self.context.store.upsert_agent(&row).await;
         written.map_err(|error: Error| error.context(&format!("failed to store agent {reference}")))?;
         let id = row.id.clone();
-        self.written_rows.lock().insert(id, row);
+        self.written_rows.lock().insert(id, (uid, row));
         if !find_agent(&self.context.cluster.agents, &(reference.namespace, reference.name)) {
             // It went while its row was written.
             self.rows.notify();

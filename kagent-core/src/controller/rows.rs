@@ -42,24 +42,27 @@ pub(super) async fn run(context: &Context, mut requests: mpsc::Receiver<()>) {
 async fn delete_stale(context: &Context) -> Result<()> {
     let rows = context.store.list_agents().await?;
     // After the rows: an agent that is made in between has its row spared.
-    let existing: HashSet<_> = context
-        .cluster
-        .agents
-        .state()
-        .iter()
-        .map(|agent| {
-            let metadata = &agent.metadata;
-            let namespace = metadata.namespace.as_deref().unwrap_or_default();
-            AgentRef::new(namespace, metadata.name.as_deref().unwrap_or_default()).python_id()
-        })
-        .collect();
+    let existing = list_existing(context);
     for row in rows {
         let ours = row.workload_type != "sandbox" && in_scope(&context.cluster.scope, &row.id);
-        if ours && !existing.contains(&row.id) && context.store.delete_agent(&row.id).await? {
+        // Again right before the deletion: it may have been made again while other rows were deleted.
+        let stale = ours && !existing.contains(&row.id) && !list_existing(context).contains(&row.id);
+        if stale && context.store.delete_agent(&row.id).await? {
             tracing::info!(agent.id = row.id, "row of a deleted agent deleted");
         }
     }
     Ok(())
+}
+
+/// Ids of the rows that agents of the cache have.
+fn list_existing(context: &Context) -> HashSet<String> {
+    let agents = context.cluster.agents.state();
+    let ids = agents.iter().map(|agent| {
+        let metadata = &agent.metadata;
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        AgentRef::new(namespace, metadata.name.as_deref().unwrap_or_default()).python_id()
+    });
+    ids.collect()
 }
 
 /// Agents of namespaces that are not watched are somebody else's.
