@@ -6,7 +6,10 @@ use futures::{Stream, stream};
 use kube::{Resource, runtime::reflector::ObjectRef};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{dependencies::OwnerName, related::RelatedChange};
+use super::{
+    dependencies::OwnerName,
+    related::{RelatedChange, RelatedObject},
+};
 use crate::translate::ObjectKey;
 
 /// Something that happened.
@@ -14,7 +17,7 @@ pub(super) enum Happened<'a> {
     /// An object of the caches changed or went.
     Cached(&'a ObjectKey),
     /// A related object changed or went.
-    Related(&'a RelatedChange),
+    Related(&'a RelatedObject),
     /// Changes were missed.
     Missed,
 }
@@ -54,8 +57,8 @@ where
                     Err(RecvError::Closed) => return None,
                 },
                 change = state.related.recv() => match change {
-                    Ok(change) => (state.affected)(Happened::Related(&change)),
-                    Err(RecvError::Lagged(_)) => (state.affected)(Happened::Missed),
+                    Ok(RelatedChange::Object(object)) => (state.affected)(Happened::Related(&object)),
+                    Ok(RelatedChange::Listed) | Err(RecvError::Lagged(_)) => (state.affected)(Happened::Missed),
                     Err(RecvError::Closed) => return None,
                 },
             };

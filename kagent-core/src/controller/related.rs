@@ -24,9 +24,18 @@ use crate::{
     translate::{ObjectKey, ObjectKind},
 };
 
-/// A related object changed or went.
+/// What a watch of related objects tells.
 #[derive(Clone, Debug)]
-pub(super) struct RelatedChange {
+pub(super) enum RelatedChange {
+    /// An object changed or went.
+    Object(RelatedObject),
+    /// A watch began, or began again: what went before that was told to nobody.
+    Listed,
+}
+
+/// A related object that changed or went.
+#[derive(Clone, Debug)]
+pub(super) struct RelatedObject {
     /// Which; `None` for a kind that is only owned.
     pub(super) key: Option<ObjectKey>,
     /// The Agent that owns it.
@@ -82,9 +91,10 @@ where
         .filter_map(move |event| {
             std::future::ready(match event {
                 Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
-                    Some(describe(&object, kind))
+                    Some(RelatedChange::Object(describe(&object, kind)))
                 }
-                Ok(Event::Init | Event::InitDone) => None,
+                Ok(Event::InitDone) => Some(RelatedChange::Listed),
+                Ok(Event::Init) => None,
                 Err(error) => {
                     // A kind that is not installed or may not be read is tried again, and is no news each time.
                     let error = crate::error::chain(&error);
@@ -95,14 +105,14 @@ where
         })
 }
 
-fn describe<K>(object: &PartialObjectMeta<K>, kind: Option<ObjectKind>) -> RelatedChange {
+fn describe<K>(object: &PartialObjectMeta<K>, kind: Option<ObjectKind>) -> RelatedObject {
     let metadata = &object.metadata;
     let namespace = metadata.namespace.clone().unwrap_or_default();
     let owners = metadata.owner_references.as_deref().unwrap_or_default();
     let owner = owners
         .iter()
         .find(|owner| owner.kind == "Agent" && owner.api_version.starts_with("kagent.dev/"));
-    RelatedChange {
+    RelatedObject {
         key: kind.map(|kind| ObjectKey::new(kind, namespace.clone(), metadata.name.clone().unwrap_or_default())),
         owner: owner.map(|owner| (namespace, owner.name.clone())),
     }
