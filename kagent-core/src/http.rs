@@ -55,6 +55,7 @@ pub fn router(state: AppState) -> axum::Router {
     let router = router.merge(a2a::router());
     let proxies_hosts = state.proxies_hosts;
     let proxy = axum::middleware::from_fn_with_state(state.clone(), proxy::proxy_by_host);
-    let router = layers::finish(router.with_state(state));
-    if proxies_hosts { router.layer(proxy) } else { router }
+    let router = layers::finish(router.with_state(state.clone()));
+    let router = if proxies_hosts { router.layer(proxy) } else { router };
+    axum::Router::new().fallback_service(a2a::Shortcut::new(state, router))
 }

@@ -29,7 +29,7 @@ use crate::{error::chain, resolve::HostResolver};
 const POOL_PER_AGENT: usize = 64;
 const POOL_IDLE: Duration = Duration::from_secs(60);
 /// Read buffer of a connection; a stream that sends nothing holds one.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 2 * 1024;
 
 /// A request's body: bytes at hand, or a stream that is passed on.
 pub type RequestBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;

@@ -3,7 +3,13 @@
 //! Any method and any sub-path lead to the JSON-RPC endpoint, but for the card's. Who asks is settled before anything is
 //! said about an agent.
 
-use std::sync::Arc;
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use axum::{
     Router,
@@ -13,10 +19,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use futures::FutureExt;
 use kagent_api::a2a::AgentCard;
 use sha2::{Digest, Sha256};
+use tower::{Service, ServiceExt};
 
-use super::AppState;
+use super::{AppState, proxy::X_KAGENT_HOST};
 use crate::{
     a2a::{
         Exchange,
@@ -24,7 +32,7 @@ use crate::{
     },
     auth::{Principal, Resource, Verb},
     card::encode_card,
-    error::Result,
+    error::{Error, Result},
     ident::AgentRef,
     registry::AgentRoute,
     web::error::error_response,
@@ -55,6 +63,23 @@ struct AgentPath {
 }
 
 impl AgentPath {
+    /// The agent and sub-path of a path that needs neither decoding nor cleaning.
+    fn parse_plain(path: &str) -> Option<Self> {
+        let inner = path.strip_prefix("/api/a2a/")?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~/.:".contains(&byte);
+        let is_clean = |segment: &str| !matches!(segment, "." | "..");
+        if !inner.bytes().all(is_plain) || inner.contains("//") || !inner.split('/').all(is_clean) {
+            return None;
+        }
+        let (namespace, rest) = inner.split_once('/')?;
+        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        (!namespace.is_empty() && !name.is_empty()).then(|| Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            rest: rest.to_owned(),
+        })
+    }
+
     fn is_card(&self) -> bool {
         let rest = &self.rest;
         CARD_PATHS.iter().any(|path| rest.ends_with(path) || *rest == path[1..])
@@ -62,6 +87,10 @@ impl AgentPath {
 }
 
 async fn call_agent(State(state): State<AppState>, Path(path): Path<AgentPath>, request: Request) -> Response {
+    answer(&state, path, request).await
+}
+
+async fn answer(state: &AppState, path: AgentPath, request: Request) -> Response {
     let is_card = path.is_card();
     if is_card && request.method() == Method::OPTIONS {
         return preflight(request.headers());
@@ -76,14 +105,14 @@ async fn call_agent(State(state): State<AppState>, Path(path): Path<AgentPath>, 
         return not_found(&agent.to_string());
     };
     let verb = if is_card { Verb::Get } else { Verb::Create };
-    if let Err(error) = authorize(&state, &principal, verb, &agent).await {
+    if let Err(error) = authorize(state, &principal, verb, &agent).await {
         return error_response(&error);
     }
     if is_card {
-        return card_response(&parts.method, &parts.headers, build_card(&state, &route));
+        return card_response(&parts.method, &parts.headers, build_card(state, &route));
     }
     let request = Request::from_parts(parts, body);
-    serve_agent(&state, route, principal, request, HeaderMap::new()).await
+    serve_agent(state, route, principal, request, HeaderMap::new()).await
 }
 
 /// The JSON-RPC endpoint of an agent, for a caller who may use it.
@@ -110,6 +139,53 @@ async fn call_sandbox(State(state): State<AppState>, Path(path): Path<AgentPath>
         return error_response(&error);
     }
     not_found(&format!("sandboxes/{}/{}", path.namespace, path.name))
+}
+
+/// Takes requests to agents past the layers and the routing of the other routes, which cost more than the hop itself;
+/// everything else, and every path that is not in plain form, goes to the whole router.
+#[derive(Clone)]
+pub(super) struct Shortcut {
+    state: Arc<AppState>,
+    whole: Router,
+}
+
+impl Shortcut {
+    /// In front of this router.
+    pub(super) fn new(state: AppState, whole: Router) -> Self {
+        let state = Arc::new(state);
+        Self { state, whole }
+    }
+
+    fn find_path(&self, request: &Request) -> Option<AgentPath> {
+        if self.state.proxies_hosts && request.headers().contains_key(X_KAGENT_HOST) {
+            return None;
+        }
+        AgentPath::parse_plain(request.uri().path())
+    }
+}
+
+impl Service<Request> for Shortcut {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Some(path) = self.find_path(&request) else {
+            return Box::pin(self.whole.clone().oneshot(request));
+        };
+        let state = Arc::clone(&self.state);
+        Box::pin(async move {
+            let answered = AssertUnwindSafe(answer(&state, path, request)).catch_unwind().await;
+            Ok(answered.unwrap_or_else(|_| {
+                let error = Error::internal("Internal server error");
+                error_response(&error.with_source("a request to an agent panicked"))
+            }))
+        })
+    }
 }
 
 /// Whether the principal may do this with the agent.
@@ -241,6 +317,35 @@ mod tests {
     fn cards_are_only_read() {
         let response = card_response(&Method::DELETE, &HeaderMap::new(), card());
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn only_plain_paths_take_the_shortcut() {
+        let parse = |path: &str| {
+            AgentPath::parse_plain(path).map(|path| format!("{}|{}|{}", path.namespace, path.name, path.rest))
+        };
+        for (path, parsed) in [
+            ("/api/a2a/kagent/a", "kagent|a|"),
+            ("/api/a2a/kagent/a/", "kagent|a|"),
+            ("/api/a2a/kagent/a/v1/message:send", "kagent|a|v1/message:send"),
+            (
+                "/api/a2a/kagent/a.b/.well-known/agent-card.json",
+                "kagent|a.b|.well-known/agent-card.json",
+            ),
+        ] {
+            assert_eq!(parse(path).as_deref(), Some(parsed));
+        }
+        for path in [
+            "/api/a2a/kagent",
+            "/api/a2a/kagent/",
+            "/api/a2a/kagent//a/",
+            "/api/a2a/kagent/a//",
+            "/api/a2a/kagent/b/../a/",
+            "/api/a2a/kagent/%61/",
+            "/api/agents",
+        ] {
+            assert_eq!(parse(path), None, "{path}");
+        }
     }
 
     #[test]

@@ -27,6 +27,13 @@ pin_project! {
     }
 }
 
+impl<S> Prefixed<S> {
+    /// Whether the client speaks HTTP/2 with prior knowledge.
+    pub(super) fn is_http2(&self) -> bool {
+        self.prefix[..self.end] == *HTTP2_PREFACE
+    }
+}
+
 /// Reads until it is clear which protocol the client speaks.
 ///
 /// # Errors

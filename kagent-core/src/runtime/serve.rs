@@ -2,12 +2,13 @@
 //!
 //! No total timeouts: a request may stream for days. What is limited is the time to send a request's head.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, pin::Pin, time::Duration};
 
 use axum::Router;
+use hyper::server::conn::{http1, http2};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -71,13 +72,12 @@ pub async fn serve(
     stop: CancellationToken,
     tasks: Tasks,
 ) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
+    let mut http1 = http1::Builder::new();
+    http1
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout);
-    builder
-        .http2()
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
         .timer(TokioTimer::new())
         .keep_alive_interval(HTTP2_KEEP_ALIVE)
         .keep_alive_timeout(HTTP2_KEEP_ALIVE)
@@ -97,7 +97,8 @@ pub async fn serve(
             },
         };
         let connection = Connection {
-            builder: builder.clone(),
+            http1: http1.clone(),
+            http2: http2.clone(),
             router: router.clone(),
             header_timeout: options.header_timeout,
             stop: stop.clone(),
@@ -128,7 +129,8 @@ pub async fn serve(
 }
 
 struct Connection {
-    builder: auto::Builder<TokioExecutor>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
     router: Router,
     header_timeout: Duration,
     stop: CancellationToken,
@@ -152,13 +154,18 @@ impl Connection {
             },
         };
         let service = TowerToHyperService::new(self.router);
-        let connection = self
-            .builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned();
+        let is_http2 = stream.is_http2();
+        let io = TokioIo::new(stream);
+        // A connection that could be either would hold the room of both for as long as its streams are open. No route
+        // asks for an upgrade.
+        let connection: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = if is_http2 {
+            Box::pin(watcher.watch(self.http2.serve_connection(io, service)))
+        } else {
+            Box::pin(watcher.watch(self.http1.serve_connection(io, service)))
+        };
         tokio::select! {
             () = self.cut.cancelled() => {}
-            served = watcher.watch(connection) => if let Err(error) = served {
+            served = connection => if let Err(error) = served {
                 // A client that goes away is not a failure of ours.
                 tracing::debug!(%error, %peer, "connection ended");
             },
