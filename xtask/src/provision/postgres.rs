@@ -201,7 +201,25 @@ fn reachable_binaries(bin: &Path, data: &Path, prefix: &[String]) -> Result<Path
         return Ok(bin.to_owned());
     }
     let install = bin.parent().context("the Postgres programs are in no folder")?;
-    read(Command::new("cp").arg("-R").arg(install).arg(data.join("install")))?;
-    read(Command::new("chmod").args(["-R", "a+rX"]).arg(data.join("install")))?;
-    Ok(data.join("install/bin"))
+    // A wheel keeps its libraries in `<package>.libs` beside the package, and the programs look for them there.
+    let package = install.parent().context("the Postgres programs are in no package")?;
+    let libraries = package.with_extension("libs");
+    let copy = data.join("install");
+    let (source, copied_bin) = match libraries.is_dir() {
+        true => (
+            package,
+            copy.join("package")
+                .join(install.file_name().unwrap_or_default())
+                .join("bin"),
+        ),
+        false => (install, copy.join("package/bin")),
+    };
+    fs::create_dir(&copy)?;
+    read(Command::new("cp").arg("-R").arg(source).arg(copy.join("package")))?;
+    if libraries.is_dir() {
+        let name = libraries.file_name().unwrap_or_default();
+        read(Command::new("cp").arg("-R").arg(&libraries).arg(copy.join(name)))?;
+    }
+    read(Command::new("chmod").args(["-R", "a+rX"]).arg(&copy))?;
+    Ok(copied_bin)
 }
