@@ -36,6 +36,7 @@ mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod tasks;
+pub mod tools;
 
 use async_trait::async_trait;
 
@@ -44,6 +45,7 @@ pub use connect::{StoreConfig, connect};
 pub use events::EventStore;
 pub use sessions::SessionStore;
 pub use tasks::TaskStore;
+pub use tools::ToolStore;
 
 use crate::error::Result;
 
@@ -52,9 +54,9 @@ use crate::error::Result;
 const MIGRATIONS_TABLE: &str = "kagent_rs_migrations";
 
 /// Everything that is kept. Implemented for every type that implements its parts.
-pub trait Store: AgentStore + EventStore + HealthStore + SessionStore + TaskStore {}
+pub trait Store: AgentStore + EventStore + HealthStore + SessionStore + TaskStore + ToolStore {}
 
-impl<T: AgentStore + EventStore + HealthStore + SessionStore + TaskStore + ?Sized> Store for T {}
+impl<T: AgentStore + EventStore + HealthStore + SessionStore + TaskStore + ToolStore + ?Sized> Store for T {}
 
 /// Whether the database answers.
 #[async_trait]

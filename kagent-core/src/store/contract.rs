@@ -9,6 +9,7 @@ pub mod old_rows;
 pub mod sessions;
 pub mod tasks;
 pub mod text;
+pub mod tools;
 
 use std::sync::Arc;
 
@@ -113,6 +114,13 @@ macro_rules! store_contract_tests {
                 every_character_but_nul_is_kept,
                 long_ids_and_large_payloads_are_kept,
                 nul_is_invalid_everywhere,
+            }
+            tools {
+                a_deleted_server_takes_its_tools_along,
+                a_refresh_replaces_the_tools_of_one_server,
+                a_server_is_known_by_name_and_kind,
+                a_server_that_says_the_same_is_not_written_again,
+                strange_tool_names_are_kept_and_nul_is_refused,
             }
         );
         store_contract_tests!(@old $harness;

@@ -18,11 +18,12 @@ use prometheus_client::{
 use tracing::{Instrument, Span, debug_span};
 
 use super::{
-    AgentStore, EventStore, HealthStore, SessionStore, Store, TaskStore,
+    AgentStore, EventStore, HealthStore, SessionStore, Store, TaskStore, ToolStore,
     agents::{AgentRecord, NewAgent},
     events::{Appended, EventQuery, EventRecord, NewEvent},
     sessions::{NewSession, SessionRecord},
     tasks::{NewTask, TaskRecord},
+    tools::{NewTool, NewToolServer, ToolRecord, ToolServerRecord},
 };
 use crate::error::{ErrorKind, Result};
 
@@ -199,6 +200,44 @@ impl TaskStore for MeteredStore {
     async fn delete_task(&self, id: &str) -> Result<bool> {
         let span = debug_span!("store.tasks.delete_task");
         self.measure("delete_task", span, self.store.delete_task(id)).await
+    }
+}
+
+#[async_trait]
+impl ToolStore for MeteredStore {
+    async fn upsert_tool_server(&self, server: &NewToolServer) -> Result<()> {
+        let span = debug_span!("store.tools.upsert_tool_server");
+        let call = self.store.upsert_tool_server(server);
+        self.measure("upsert_tool_server", span, call).await
+    }
+
+    async fn list_tool_servers(&self) -> Result<Vec<ToolServerRecord>> {
+        let span = debug_span!("store.tools.list_tool_servers");
+        let call = self.store.list_tool_servers();
+        self.measure("list_tool_servers", span, call).await
+    }
+
+    async fn delete_tool_server(&self, name: &str, group_kind: &str) -> Result<bool> {
+        let span = debug_span!("store.tools.delete_tool_server");
+        let call = self.store.delete_tool_server(name, group_kind);
+        self.measure("delete_tool_server", span, call).await
+    }
+
+    async fn replace_tools(&self, server_name: &str, group_kind: &str, tools: &[NewTool]) -> Result<()> {
+        let span = debug_span!("store.tools.replace_tools");
+        let call = self.store.replace_tools(server_name, group_kind, tools);
+        self.measure("replace_tools", span, call).await
+    }
+
+    async fn list_tools(&self) -> Result<Vec<ToolRecord>> {
+        let span = debug_span!("store.tools.list_tools");
+        self.measure("list_tools", span, self.store.list_tools()).await
+    }
+
+    async fn list_tools_of_server(&self, server_name: &str, group_kind: &str) -> Result<Vec<ToolRecord>> {
+        let span = debug_span!("store.tools.list_tools_of_server");
+        let call = self.store.list_tools_of_server(server_name, group_kind);
+        self.measure("list_tools_of_server", span, call).await
     }
 }
 

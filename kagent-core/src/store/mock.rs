@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 
 use super::{
-    AgentStore, EventStore, HealthStore, SessionStore, TaskStore,
+    AgentStore, EventStore, HealthStore, SessionStore, TaskStore, ToolStore,
     agents::{AgentRecord, NewAgent},
     events::{Appended, EventQuery, EventRecord, NewEvent},
     sessions::{NewSession, SessionRecord},
     tasks::{NewTask, TaskRecord},
+    tools::{NewTool, NewToolServer, ToolRecord, ToolServerRecord},
 };
 use crate::error::Result;
 
@@ -55,5 +56,15 @@ mockall::mock! {
         async fn find_task(&self, id: &str) -> Result<Option<TaskRecord>>;
         async fn list_tasks_for_session(&self, session_id: &str) -> Result<Vec<TaskRecord>>;
         async fn delete_task(&self, id: &str) -> Result<bool>;
+    }
+
+    #[async_trait]
+    impl ToolStore for Store {
+        async fn upsert_tool_server(&self, server: &NewToolServer) -> Result<()>;
+        async fn list_tool_servers(&self) -> Result<Vec<ToolServerRecord>>;
+        async fn delete_tool_server(&self, name: &str, group_kind: &str) -> Result<bool>;
+        async fn replace_tools(&self, server_name: &str, group_kind: &str, tools: &[NewTool]) -> Result<()>;
+        async fn list_tools(&self) -> Result<Vec<ToolRecord>>;
+        async fn list_tools_of_server(&self, server_name: &str, group_kind: &str) -> Result<Vec<ToolRecord>>;
     }
 }

@@ -9,6 +9,7 @@ mod migrations;
 mod options;
 mod sessions;
 mod tasks;
+mod tools;
 
 use std::{
     ops::{Deref, DerefMut},

@@ -8,6 +8,7 @@ mod events;
 mod lock;
 mod sessions;
 mod tasks;
+mod tools;
 
 use std::{
     path::{Path, PathBuf},
