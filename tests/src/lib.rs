@@ -5,6 +5,7 @@ pub mod adk;
 pub mod db;
 pub mod generate;
 pub mod model;
+pub mod plane;
 pub mod replay;
 pub mod requirements;
 pub mod server;

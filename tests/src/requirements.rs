@@ -36,3 +36,24 @@ pub fn find_quickstart_agent() -> Result<PathBuf> {
     let what = "the path of the built quickstart-agent";
     find_required("KAGENT_TEST_QUICKSTART_AGENT", what).map(PathBuf::from)
 }
+
+/// The directory with kube-apiserver, kube-controller-manager, etcd and kubectl.
+///
+/// # Errors
+/// When neither `KAGENT_TEST_KUBE_BINARIES` nor `KUBEBUILDER_ASSETS` is set, or a program is not there.
+pub fn find_kube_binaries() -> Result<PathBuf> {
+    let dir = match std::env::var_os("KUBEBUILDER_ASSETS") {
+        Some(dir) if std::env::var_os("KAGENT_TEST_KUBE_BINARIES").is_none() => dir.into(),
+        _ => PathBuf::from(find_required(
+            "KAGENT_TEST_KUBE_BINARIES",
+            "a directory with kube-apiserver, kube-controller-manager, etcd and kubectl",
+        )?),
+    };
+    match ["kube-apiserver", "kube-controller-manager", "etcd"]
+        .iter()
+        .find(|program| !dir.join(program).is_file())
+    {
+        Some(program) => Err(anyhow!("{} has no {program}: run `cargo xtask test`", dir.display())),
+        None => Ok(dir),
+    }
+}

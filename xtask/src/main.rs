@@ -27,7 +27,7 @@ struct Cli {
 enum Task {
     /// Build and start the server with two example agents, talk to them, and stay up
     Quickstart(quickstart::QuickstartArgs),
-    /// Run all tests; fetches what they need (Python agents, Postgres) once, into a cache
+    /// Run all tests; gets what they need (Python agents, Postgres, a Kubernetes control plane) once
     Test(test::TestArgs),
     /// Everything that must pass before a change lands, cheapest first
     Ci,

