@@ -21,6 +21,7 @@ mod sources;
 mod supervisor;
 
 pub use guard::run_if_guard;
+pub use manifests::lint_manifests;
 
 use std::{
     io,

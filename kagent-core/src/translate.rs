@@ -28,7 +28,7 @@ mod quantity;
 pub mod references;
 pub mod resolved;
 pub mod skills;
-mod template;
+pub mod template;
 mod tools;
 pub mod validate;
 

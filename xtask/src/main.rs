@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod cache;
 mod ci;
+mod fuzz;
 mod generate;
 mod process;
 mod provision;
@@ -39,6 +40,8 @@ enum Task {
     Openapi(generate::CheckArgs),
     /// Replay recorded answers of the Go controller against ours
     Replay(generate::PassArgs),
+    /// Fuzz the parsers of outside bytes, each target for a while
+    Fuzz(fuzz::FuzzArgs),
     /// Measure ours against the alternative, in one run
     Bench(generate::BenchArgs),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Crds(args) => generate::run_generator("crds", args.check),
         Task::Openapi(args) => generate::run_generator("openapi", args.check),
         Task::Replay(args) => generate::run_replay(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench(args) => generate::run_bench(&args),
     };
     match outcome {

@@ -31,6 +31,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Manifests that failed are tried again every this many looks, because what they need may have come.
 const RETRY_AFTER: u32 = 10;
 
+/// What is wrong with the text of a manifest file, one line for each problem, without applying anything.
+pub fn lint_manifests(file: &str, text: &str) -> Vec<String> {
+    let (_, problems) = parse_file(file, text);
+    problems.iter().map(ToString::to_string).collect()
+}
+
 /// Follows one directory.
 pub(super) struct Loader {
     dir: PathBuf,

@@ -3,18 +3,18 @@
 
 /// What a template can name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TemplateData {
+pub struct TemplateData {
     /// Texts: `AgentName`, `AgentNamespace`, `Description`.
-    pub(super) texts: Vec<(&'static str, String)>,
+    pub texts: Vec<(&'static str, String)>,
     /// Lists: `ToolNames`, `SkillNames`.
-    pub(super) lists: Vec<(&'static str, Vec<String>)>,
+    pub lists: Vec<(&'static str, Vec<String>)>,
     /// What `include` finds, by `source/key`.
-    pub(super) includes: std::collections::BTreeMap<String, String>,
+    pub includes: std::collections::BTreeMap<String, String>,
 }
 
 /// Why a template cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum TemplateError {
+pub enum TemplateError {
     /// It is wrong; the Go controller refuses it, too.
     Invalid(String),
     /// It is legal and not built yet.
@@ -58,7 +58,7 @@ enum Value<'a> {
 ///
 /// # Errors
 /// See [`TemplateError`].
-pub(super) fn render(template: &str, data: &TemplateData) -> Result<String, TemplateError> {
+pub fn render(template: &str, data: &TemplateData) -> Result<String, TemplateError> {
     let pieces = split(template)?;
     let mut position = 0;
     let nodes = parse(&pieces, &mut position, false)?;

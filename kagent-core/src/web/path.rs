@@ -12,8 +12,11 @@ use http::{
 
 use crate::gocompat::decode_component;
 
-/// Rewrites the request's path to its normal form, or answers in the router's stead.
-pub(crate) fn normalize(mut request: Request) -> Result<Request, Box<Response>> {
+/// Rewrites the request's path to its normal form.
+///
+/// # Errors
+/// What to answer in the router's stead: 301 to the clean path, or 400 for a path that cannot be decoded.
+pub fn normalize(mut request: Request) -> Result<Request, Box<Response>> {
     let path = request.uri().path();
     let is_normal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~/".contains(&byte);
     if path.bytes().all(is_normal) && !path.contains("//") {
