@@ -62,6 +62,7 @@ pub(crate) fn run() -> Result<()> {
             ])
         })
     })?;
+    stage("fuzz", &crate::fuzz::check)?;
     stage("test", &|| xtask(&["test"]))?;
     stage("doc", &|| {
         process::run(

@@ -63,6 +63,16 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<()> {
     Ok(())
 }
 
+/// Checks that the targets build, without the instrumentation, on what the workspace has built already.
+pub(crate) fn check() -> Result<()> {
+    process::run(
+        process::cargo()
+            .current_dir(process::workspace_root().join("fuzz"))
+            .env("CARGO_TARGET_DIR", process::target_dir())
+            .args(["check", "-q", "--locked"]),
+    )
+}
+
 fn run_target(args: &FuzzArgs, dir: &Path, program: &Path, target: &str) -> Result<()> {
     let found = make_dir(dir.join("corpus").join(target))?;
     let artifacts = make_dir(dir.join("artifacts").join(target))?;

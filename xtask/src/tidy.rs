@@ -104,7 +104,7 @@ fn list_files(root: &Path) -> Result<Vec<String>> {
             let name = entry.file_name();
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                if !["target", ".git", "node_modules", "__pycache__"]
+                if !["target", ".git", "node_modules", "__pycache__", "artifacts", "corpus"]
                     .iter()
                     .any(|skip| name == *skip)
                 {
