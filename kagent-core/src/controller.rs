@@ -11,6 +11,7 @@ mod agent;
 mod backoff;
 mod context;
 mod dependencies;
+mod gate;
 mod model_config;
 mod queue;
 mod related;
@@ -44,6 +45,8 @@ pub fn run(context: Context, tasks: &Tasks) {
 
 async fn follow_leadership(context: &Context) {
     loop {
+        // Who cannot see the cluster yet is not fit to lead, and who is elected begins at once.
+        context.cluster.sync().wait().await;
         match context.leader.follow().await {
             Ok(mut state) => lead_when_leading(context, &mut state).await,
             Err(error) => tracing::warn!(error = %error.chain(), "cannot join the leader election, trying again"),
@@ -62,7 +65,8 @@ async fn lead_when_leading(context: &Context, state: &mut watch::Receiver<Leader
         tokio::select! {
             // Looked at first: a follower finishes nothing.
             biased;
-            lost = state.wait_for(|it| *it == Leadership::Follower) => {
+            // Any change: who leads again after a moment knows nothing of what others did in it.
+            lost = state.changed() => {
                 tracing::info!("not leading any more: controllers stopped");
                 if lost.is_err() {
                     return;
@@ -75,7 +79,9 @@ async fn lead_when_leading(context: &Context, state: &mut watch::Receiver<Leader
 
 /// Runs all controllers until it is dropped.
 async fn lead(context: &Context) {
-    context.cluster.sync().wait().await;
+    let mut context = context.clone();
+    context.cluster.client = gate::gate_writes(&context.cluster.client, context.leader.clone());
+    let context = &context;
     let (related, _) = broadcast::channel(RELATED_KEPT);
     let (rows, deleted) = rows::channel();
     // Boxed: together they are large.

@@ -25,6 +25,7 @@ pub mod connect;
 #[cfg(feature = "test-util")]
 pub mod contract;
 pub mod events;
+pub mod leases;
 pub mod metered;
 #[cfg(feature = "test-util")]
 pub mod mock;
@@ -43,6 +44,7 @@ use async_trait::async_trait;
 pub use agents::AgentStore;
 pub use connect::{StoreConfig, connect};
 pub use events::EventStore;
+pub use leases::LeaseStore;
 pub use sessions::SessionStore;
 pub use tasks::TaskStore;
 pub use tools::ToolStore;
@@ -54,9 +56,12 @@ use crate::error::Result;
 const MIGRATIONS_TABLE: &str = "kagent_rs_migrations";
 
 /// Everything that is kept. Implemented for every type that implements its parts.
-pub trait Store: AgentStore + EventStore + HealthStore + SessionStore + TaskStore + ToolStore {}
+pub trait Store: AgentStore + EventStore + HealthStore + LeaseStore + SessionStore + TaskStore + ToolStore {}
 
-impl<T: AgentStore + EventStore + HealthStore + SessionStore + TaskStore + ToolStore + ?Sized> Store for T {}
+impl<T: AgentStore + EventStore + HealthStore + LeaseStore + SessionStore + TaskStore + ToolStore + ?Sized> Store
+    for T
+{
+}
 
 /// Whether the database answers.
 #[async_trait]

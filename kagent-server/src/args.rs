@@ -5,6 +5,7 @@ mod database;
 mod flag;
 mod go;
 mod parse;
+mod replicas;
 mod table;
 mod values;
 
@@ -27,6 +28,7 @@ use url::Url;
 
 pub use database::Database;
 pub use flag::{Flag, Section, Support};
+pub use replicas::{Components, ElectionArgs, ElectionLock};
 pub use table::SECTIONS;
 pub use values::{Refusal, command, flags};
 
@@ -37,6 +39,7 @@ use self::{
         parse_address, parse_host_port, parse_http_url, parse_label, parse_namespaces, parse_optional, parse_positive,
         parse_timeout,
     },
+    replicas::{read_components, read_election},
     values::Values,
 };
 
@@ -73,6 +76,10 @@ pub struct Args {
     pub kubeconfig: Option<PathBuf>,
     /// Namespaces to watch; all when empty.
     pub watch_namespaces: BTreeSet<String>,
+    /// What this process does.
+    pub components: Components,
+    /// How it takes part in the election; `None` without one.
+    pub election: Option<ElectionArgs>,
     /// Namespace of this installation.
     pub kagent_namespace: String,
     /// Name of this server's Service.
@@ -208,6 +215,7 @@ impl Args {
                 "OTEL_TRACING_ENABLED is passed on to agents; the server itself exports no traces yet".to_owned(),
             );
         }
+        let database = read_database(&mut values, standalone.as_ref());
         let args = Self {
             telemetry: read_telemetry(&mut values),
             http_server_address: read_address(&mut values, "http-server-address", is_standalone).unwrap_or_default(),
@@ -218,7 +226,9 @@ impl Args {
             } else {
                 values.parse("a2a-base-url", parse_http_url)
             },
-            database: read_database(&mut values, standalone.as_ref()),
+            components: read_components(&mut values, &database, is_standalone),
+            election: read_election(&mut values, &database, is_standalone),
+            database,
             postgres_max_connections: values.parse("postgres-max-connections", parse_positive),
             serve: ServeOptions {
                 header_timeout: values.parse("http-header-timeout", parse_timeout),

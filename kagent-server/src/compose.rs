@@ -7,12 +7,17 @@ use kagent_core::{
     a2a::{Relay, RelayConfig},
     auth::{AllowAll, Authenticator, trusted_proxy::TrustedProxy, unsecured::Unsecured},
     card::standard::StandardCards,
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, new_id},
     cluster::{Cluster, WatchScope},
     controller,
     error::Result,
     http::{AppState, BuildInfo, Limits, router},
-    leader::always::AlwaysLeader,
+    leader::{
+        LeaderElector, Leadership,
+        always::AlwaysLeader,
+        database::{DatabaseElector, DatabaseLeaseConfig},
+        lease::{LEASE_NAME, LeaseConfig, LeaseElector},
+    },
     registry::{informer, table::RouteTable},
     resolve::{DnsResolver, FixedResolver, HostResolver},
     runtime::{
@@ -29,12 +34,13 @@ use kagent_core::{
     tasks::Tasks,
     translate::TranslateOptions,
 };
+use prometheus_client::metrics::gauge::Gauge;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::args::{Args, AuthMode, Database};
+use crate::args::{Args, AuthMode, Database, ElectionLock};
 
 /// Time for background work to end, beyond what agents get.
 const TASKS_END: Duration = Duration::from_secs(5);
@@ -73,13 +79,21 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
     let checks = Checks::default();
 
     // 1. Listeners first: a port in use is said before anything is touched.
-    let listener = listen("http-server-address", &args.http_server_address).await?;
-    let address = local_address(&listener)?;
-    let server_url = url_of(address)?;
+    let listener = if args.components.api {
+        Some(listen("http-server-address", &args.http_server_address).await?)
+    } else {
+        None
+    };
+    let address = listener.as_ref().map(local_address).transpose()?;
+    let server_url = address.map(url_of).transpose()?;
     let mut metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let a2a_metrics = kagent_core::a2a::metrics::Metrics::default();
     a2a_metrics.register(metrics.registry());
     let store_metrics = StoreMetrics::register(metrics.registry().sub_registry_with_prefix("kagent"));
+    let leading = Gauge::default();
+    metrics
+        .registry()
+        .register("kagent_leader", "1 while this replica leads, else 0", leading.clone());
     let metrics = Arc::new(metrics);
     let mut probes_address = String::from("none");
     if let Some(address) = &args.health_probe_address {
@@ -111,7 +125,7 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
                 StandaloneConfig {
                     dir: standalone.dir.clone(),
                     state_dir: standalone.state_dir.clone(),
-                    server_url: server_url.as_str().trim_end_matches('/').to_owned(),
+                    server_url: show_url(server_url.as_ref()),
                     guard: own_program()?,
                     adk: standalone.adk.clone(),
                     environment: environment(),
@@ -155,23 +169,38 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
             Err(format!("not read yet: {}", pending.join(", ")))
         })
     });
+
+    // 5. Writers, of which only the leader's work.
+    let options = Arc::new(build_options(args, server_url.as_ref()));
+    if args.components.controllers {
+        let leader = build_elector(args, &cluster, &store, &clock, &stop, tasks)?;
+        show_leadership(leading, &cluster, leader.clone(), tasks);
+        controller::run(
+            controller::Context {
+                cluster: cluster.clone(),
+                store: store.clone(),
+                leader,
+                options: options.clone(),
+                clock: clock.clone(),
+            },
+            tasks,
+        );
+    }
+
+    // 6. The API, of every replica that has it.
+    let (Some(listener), Some(address), Some(server_url)) = (listener, address, server_url) else {
+        draining.open();
+        tracing::info!(
+            probes = probes_address,
+            metrics = metrics_address,
+            version = env!("CARGO_PKG_VERSION"),
+            "working, without an API"
+        );
+        stop.cancelled().await;
+        return Ok(());
+    };
     let routes = Arc::new(RouteTable::new());
     informer::start(&cluster, routes.clone(), tasks);
-
-    // 5. Writers. There is one replica, so it leads.
-    let options = Arc::new(build_options(args, &server_url));
-    controller::run(
-        controller::Context {
-            cluster: cluster.clone(),
-            store: store.clone(),
-            leader: Arc::new(AlwaysLeader::new()),
-            options: options.clone(),
-            clock: clock.clone(),
-        },
-        tasks,
-    );
-
-    // 6. The API.
     let relay = Relay::new(RelayConfig {
         connect_timeout: args.a2a.connect_timeout,
         idle_timeout: args.a2a.idle_timeout,
@@ -222,6 +251,66 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
     Ok(())
 }
 
+/// Decides whether this replica may write. It leaves the election as soon as it is asked to stop, not when its last
+/// request has ended.
+fn build_elector(
+    args: &Args,
+    cluster: &Cluster,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+    tasks: &Tasks,
+) -> Result<Arc<dyn LeaderElector>> {
+    let Some(election) = &args.election else {
+        return Ok(Arc::new(AlwaysLeader::new()));
+    };
+    let host = rustix::system::uname();
+    let identity = format!("{}_{}", host.nodename().to_string_lossy(), new_id());
+    tracing::info!(identity, lock = ?election.lock, "takes part in the leader election");
+    Ok(match election.lock {
+        ElectionLock::Leases => {
+            let config = LeaseConfig {
+                namespace: args.kagent_namespace.clone(),
+                name: LEASE_NAME.to_owned(),
+                identity,
+                times: election.times,
+            };
+            let client = cluster.client.clone();
+            Arc::new(LeaseElector::new(client, config, clock.clone(), stop.clone(), tasks)?)
+        }
+        ElectionLock::Postgres => {
+            let config = DatabaseLeaseConfig {
+                name: LEASE_NAME.to_owned(),
+                identity,
+                times: election.times,
+            };
+            Arc::new(DatabaseElector::new(store.clone(), config, stop.clone(), tasks)?)
+        }
+    })
+}
+
+/// Keeps the metric at what the writers know.
+fn show_leadership(leading: Gauge, cluster: &Cluster, leader: Arc<dyn LeaderElector>, tasks: &Tasks) {
+    let sync = cluster.sync().clone();
+    let shutdown = tasks.shutdown_token().clone();
+    tasks.spawn("leadership metric", async move {
+        let show = async {
+            // As the controllers: who cannot see the cluster yet does not join.
+            sync.wait().await;
+            let Ok(mut state) = leader.follow().await else {
+                return;
+            };
+            loop {
+                leading.set(i64::from(*state.borrow_and_update() == Leadership::Leader));
+                if state.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        shutdown.run_until_cancelled(show).await;
+    });
+}
+
 fn serve_admin(listener: TcpListener, router: axum::Router, tasks: &Tasks) {
     let options = ServeOptions {
         header_timeout: Duration::from_secs(10),
@@ -246,6 +335,11 @@ fn url_of(address: SocketAddr) -> Result<Url> {
     };
     url.parse()
         .map_err(|error| Error::internal(format!("{url} is not a URL")).with_source(error))
+}
+
+/// Without the `/` at its end.
+fn show_url(url: Option<&Url>) -> String {
+    url.map_or("", Url::as_str).trim_end_matches('/').to_owned()
 }
 
 async fn open_store(args: &Args, clock: Arc<dyn Clock>, tasks: &Tasks) -> Result<Arc<dyn Store>> {
@@ -289,10 +383,10 @@ fn build_authenticator(mode: &AuthMode) -> Arc<dyn Authenticator> {
     }
 }
 
-fn build_options(args: &Args, server_url: &Url) -> TranslateOptions {
+fn build_options(args: &Args, server_url: Option<&Url>) -> TranslateOptions {
     let agents = &args.agents;
     // Without a cluster agents reach the server, and each other through it, on this machine.
-    let own_url = args.standalone.as_ref().map(|_| server_url.clone());
+    let own_url = args.standalone.as_ref().and(server_url).cloned();
     TranslateOptions {
         image_registry: agents.image_registry.clone(),
         image_repository: agents.image_repository.clone(),
@@ -309,9 +403,7 @@ fn build_options(args: &Args, server_url: &Url) -> TranslateOptions {
         default_model_config_name: agents.default_model_config_name.clone(),
         controller_name: args.kagent_controller_name.clone(),
         controller_namespace: args.kagent_namespace.clone(),
-        controller_url: own_url
-            .as_ref()
-            .map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        controller_url: own_url.as_ref().map(|url| show_url(Some(url))),
         proxy_url: own_url.or_else(|| agents.proxy_url.clone()),
         watch_namespaces: args.watch_namespaces.clone(),
         otel_env: args.otel.clone(),

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path, time::Duration};
 
-use kagent_server::args::{Args, AuthMode, Database, Flag, Refusal, SECTIONS, Support, command};
+use kagent_server::args::{
+    Args, AuthMode, Components, Database, ElectionLock, Flag, Refusal, SECTIONS, Support, command,
+};
 
 fn read(words: &[&str], environment: &[(&str, &str)]) -> Result<Args, Vec<String>> {
     let words = words.iter().map(Into::into).collect();
@@ -134,23 +136,91 @@ fn standalone_mode_stays_on_the_machine_unless_told_otherwise() {
 
 #[test]
 fn what_would_not_happen_is_refused_or_noted() {
-    let refused = refuse(&["--leader-elect"], &[]);
-    assert!(
-        refused
-            .iter()
-            .any(|line| line.contains("leader election is not available yet")),
-        "{refused:?}"
-    );
-    assert!(
-        refused.iter().any(|line| line.contains("needs Postgres")),
-        "{refused:?}"
-    );
-    assert!(read(&["--leader-elect=false"], &[]).is_ok());
     assert!(refuse(&["--metrics-bind-address=:9090"], &[])[0].contains("METRICS_SECURE=false"));
     assert!(read(&["--metrics-bind-address=:9090", "--metrics-secure=false"], &[]).is_ok());
     let args = read(&[], &[("OPENSHELL_TOKEN", "t0ken"), ("ENABLE_HTTP2", "true")]).expect("valid");
     assert_eq!(args.notes.len(), 2, "{:?}", args.notes);
     assert!(!args.notes.join("").contains("t0ken"));
+}
+
+const POSTGRES: &str = "--postgres-database-url=postgres://a/b";
+
+#[test]
+fn replicas_need_postgres() {
+    for words in [
+        &["--leader-elect"][..],
+        &["--components=api"],
+        &["--components=controllers"],
+    ] {
+        let refused = refuse(words, &[]);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(
+            refused[0].contains("needs Postgres: an SQLite file belongs to one"),
+            "{refused:?}"
+        );
+        let with_postgres = [words, &[POSTGRES]].concat();
+        read(&with_postgres, &[]).expect("valid");
+        let standalone = ["--standalone=/m", "--standalone-state-dir=/s"];
+        let refused = refuse(&[&with_postgres[..], &standalone].concat(), &[]);
+        assert!(refused[0].contains("--standalone"), "{refused:?}");
+    }
+    assert_eq!(read(&["--leader-elect=false"], &[]).expect("valid").election, None);
+}
+
+#[test]
+fn the_election_has_the_defaults_of_client_go_and_its_durations_must_fit_together() {
+    let args = read(&[POSTGRES], &[("LEADER_ELECT", "true")]).expect("valid");
+    let election = args.election.expect("an election");
+    assert_eq!(election.lock, ElectionLock::Leases);
+    assert_eq!(election.times, kagent_core::leader::ElectionTimes::default());
+    let args = read(
+        &[POSTGRES, "--leader-elect", "--leader-elect-resource-lock=postgres"],
+        &[
+            ("LEADER_ELECT_LEASE_DURATION", "1m"),
+            ("LEADER_ELECT_RETRY_PERIOD", "500ms"),
+        ],
+    );
+    let election = args.expect("valid").election.expect("an election");
+    assert_eq!(election.lock, ElectionLock::Postgres);
+    assert_eq!(election.times.lease_duration, Duration::from_secs(60));
+    assert_eq!(election.times.retry_period, Duration::from_millis(500));
+    let refused = refuse(&[POSTGRES, "--leader-elect", "--leader-elect-renew-deadline=15s"], &[]);
+    assert!(
+        refused[0].contains("lease duration must be longer than the renew deadline"),
+        "{refused:?}"
+    );
+    let refused = refuse(
+        &[POSTGRES, "--leader-elect", "--leader-elect-resource-lock=endpoints"],
+        &[],
+    );
+    assert!(refused[0].contains("must be leases or postgres"), "{refused:?}");
+}
+
+#[test]
+fn components_are_both_unless_named() {
+    let components = |words: &[&str]| read(&[words, &[POSTGRES]].concat(), &[]).expect("valid").components;
+    let (api, controllers) = (true, true);
+    assert_eq!(components(&[]), Components { api, controllers });
+    assert_eq!(
+        components(&["--components=controllers, api"]),
+        Components { api, controllers }
+    );
+    assert_eq!(
+        components(&["--components=api"]),
+        Components {
+            api,
+            controllers: false
+        }
+    );
+    assert_eq!(
+        components(&["--components", "controllers"]),
+        Components {
+            api: false,
+            controllers
+        }
+    );
+    assert!(refuse(&[POSTGRES, "--components=ui"], &[])[0].contains("names \"ui\""));
+    assert!(refuse(&[POSTGRES, "--components=,"], &[])[0].contains("must be api, controllers, or both"));
 }
 
 #[test]

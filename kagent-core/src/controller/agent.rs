@@ -222,7 +222,9 @@ impl Reconciler {
         if known.is_some_and(|(written_for, written)| written_for == uid && written == row) {
             return Ok(());
         }
+        let permit = self.context.begin_write()?;
         let written = self.context.store.upsert_agent(&row).await;
+        drop(permit);
         written.map_err(|error: Error| error.context(&format!("failed to store agent {reference}")))?;
         let id = row.id.clone();
         self.written_rows.lock().insert(id, (uid, row));

@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::{clock::Clock, cluster::Cluster, leader::LeaderElector, store::Store, translate::TranslateOptions};
+use crate::{
+    clock::Clock,
+    cluster::Cluster,
+    error::{Error, Result},
+    leader::{LeaderElector, WritePermit},
+    store::Store,
+    translate::TranslateOptions,
+};
 
 /// Handles of the controllers. Cheap to clone.
 #[derive(Clone)]
@@ -17,4 +24,16 @@ pub struct Context {
     pub options: Arc<TranslateOptions>,
     /// For the times in conditions.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    /// Asked before each write to the store, and held until it is over. Writes to the cluster ask by themselves.
+    ///
+    /// # Errors
+    /// `Unavailable` when this replica does not lead any more.
+    pub(super) fn begin_write(&self) -> Result<WritePermit> {
+        self.leader
+            .begin_write()
+            .ok_or_else(|| Error::unavailable("this replica does not lead any more"))
+    }
 }

@@ -47,7 +47,11 @@ async fn delete_stale(context: &Context) -> Result<()> {
         let ours = row.workload_type != "sandbox" && in_scope(&context.cluster.scope, &row.id);
         // Again right before the deletion: it may have been made again while other rows were deleted.
         let stale = ours && !existing.contains(&row.id) && !list_existing(context).contains(&row.id);
-        if stale && context.store.delete_agent(&row.id).await? {
+        if !stale {
+            continue;
+        }
+        let _permit = context.begin_write()?;
+        if context.store.delete_agent(&row.id).await? {
             tracing::info!(agent.id = row.id, "row of a deleted agent deleted");
         }
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::{LeaderElector, Leadership};
+use super::{LeaderElector, Leadership, WritePermit};
 use crate::error::Result;
 
 /// Leads from the start and for ever. For one replica only: two of these both write.
@@ -31,6 +31,10 @@ impl Default for AlwaysLeader {
 impl LeaderElector for AlwaysLeader {
     async fn follow(&self) -> Result<watch::Receiver<Leadership>> {
         Ok(self.state.subscribe())
+    }
+
+    fn begin_write(&self) -> Option<WritePermit> {
+        Some(WritePermit::uncounted())
     }
 }
 

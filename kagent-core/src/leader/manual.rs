@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::{LeaderElector, Leadership};
+use super::{LeaderElector, Leadership, WritePermit};
 use crate::error::Result;
 
 /// Leads when told to. Starts as follower.
@@ -28,6 +28,10 @@ impl ManualLeader {
 impl LeaderElector for ManualLeader {
     async fn follow(&self) -> Result<watch::Receiver<Leadership>> {
         Ok(self.state.subscribe())
+    }
+
+    fn begin_write(&self) -> Option<WritePermit> {
+        (*self.state.borrow() == Leadership::Leader).then(WritePermit::uncounted)
     }
 }
 

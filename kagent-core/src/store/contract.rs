@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod events;
+pub mod leases;
 pub mod old_rows;
 pub mod sessions;
 pub mod tasks;
@@ -90,6 +91,13 @@ macro_rules! store_contract_tests {
                 parallel_appends_are_all_kept_in_an_order,
                 the_order_of_arrival_survives_clocks_that_stand_or_go_back,
                 the_same_event_many_times_at_once_is_kept_once,
+            }
+            leases {
+                a_free_lease_is_taken_and_extended_under_one_epoch,
+                a_held_lease_is_refused_and_its_holder_named,
+                a_lease_that_ran_out_is_taken_under_the_next_epoch,
+                a_released_lease_is_free_at_once,
+                one_of_many_claimants_gets_the_lease,
             }
             sessions {
                 a_deleted_session_comes_back_with_its_events,

@@ -18,9 +18,10 @@ use prometheus_client::{
 use tracing::{Instrument, Span, debug_span};
 
 use super::{
-    AgentStore, EventStore, HealthStore, SessionStore, Store, TaskStore, ToolStore,
+    AgentStore, EventStore, HealthStore, LeaseStore, SessionStore, Store, TaskStore, ToolStore,
     agents::{AgentRecord, NewAgent},
     events::{Appended, EventQuery, EventRecord, NewEvent},
+    leases::{LeaseClaim, LeaseRecord},
     sessions::{NewSession, SessionRecord},
     tasks::{NewTask, TaskRecord},
     tools::{NewTool, NewToolServer, ToolRecord, ToolServerRecord},
@@ -137,6 +138,20 @@ impl HealthStore for MeteredStore {
     async fn check_health(&self) -> Result<()> {
         let span = debug_span!("store.health.check_health");
         self.measure("check_health", span, self.store.check_health()).await
+    }
+}
+
+#[async_trait]
+impl LeaseStore for MeteredStore {
+    async fn take_lease(&self, claim: &LeaseClaim) -> Result<Option<LeaseRecord>> {
+        let span = debug_span!("store.leases.take_lease");
+        self.measure("take_lease", span, self.store.take_lease(claim)).await
+    }
+
+    async fn release_lease(&self, name: &str, holder: &str) -> Result<bool> {
+        let span = debug_span!("store.leases.release_lease");
+        let call = self.store.release_lease(name, holder);
+        self.measure("release_lease", span, call).await
     }
 }
 

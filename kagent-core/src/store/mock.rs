@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 
 use super::{
-    AgentStore, EventStore, HealthStore, SessionStore, TaskStore, ToolStore,
+    AgentStore, EventStore, HealthStore, LeaseStore, SessionStore, TaskStore, ToolStore,
     agents::{AgentRecord, NewAgent},
     events::{Appended, EventQuery, EventRecord, NewEvent},
+    leases::{LeaseClaim, LeaseRecord},
     sessions::{NewSession, SessionRecord},
     tasks::{NewTask, TaskRecord},
     tools::{NewTool, NewToolServer, ToolRecord, ToolServerRecord},
@@ -33,6 +34,12 @@ mockall::mock! {
     #[async_trait]
     impl HealthStore for Store {
         async fn check_health(&self) -> Result<()>;
+    }
+
+    #[async_trait]
+    impl LeaseStore for Store {
+        async fn take_lease(&self, claim: &LeaseClaim) -> Result<Option<LeaseRecord>>;
+        async fn release_lease(&self, name: &str, holder: &str) -> Result<bool>;
     }
 
     #[async_trait]

@@ -5,6 +5,7 @@
 
 mod agents;
 mod events;
+mod leases;
 mod migrations;
 mod options;
 mod sessions;

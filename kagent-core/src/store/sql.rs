@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::leases::LeaseClaim;
 use crate::error::{Error, ErrorKind, Result};
 
 /// An instant in a column: INTEGER microseconds in SQLite, TIMESTAMPTZ in Postgres.
@@ -110,6 +111,16 @@ pub(super) fn check_text(fields: &[(&str, Option<&str>)]) -> Result<()> {
         Some((name, _)) => Err(Error::invalid(format!("{name} contains the character U+0000"))),
         None => Ok(()),
     }
+}
+
+/// Refuses a claim that no engine can keep; its duration in microseconds.
+pub(super) fn check_lease(claim: &LeaseClaim) -> Result<i64> {
+    check_text(&[("lease name", Some(&claim.name)), ("lease holder", Some(&claim.holder))])?;
+    if claim.holder.is_empty() {
+        return Err(Error::invalid("a lease needs a holder"));
+    }
+    i64::try_from(claim.duration.as_micros())
+        .map_err(|error| Error::invalid("the lease duration is too long").with_source(error))
 }
 
 /// Refuses what the column type `json` of Postgres would refuse.

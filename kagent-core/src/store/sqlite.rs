@@ -5,6 +5,7 @@
 
 mod agents;
 mod events;
+mod leases;
 mod lock;
 mod sessions;
 mod tasks;
@@ -34,11 +35,14 @@ use crate::{
 };
 
 /// Numbers and names are those of the Postgres migrations.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "kagent 0.9.12",
-    include_str!("../../migrations/sqlite/0001_kagent_0_9_12.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "kagent 0.9.12",
+        include_str!("../../migrations/sqlite/0001_kagent_0_9_12.sql"),
+    ),
+    (2, "lease", include_str!("../../migrations/sqlite/0002_lease.sql")),
+];
 
 const READERS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

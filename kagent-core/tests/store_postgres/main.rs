@@ -4,6 +4,7 @@
 #[path = "../../../tests/src/db/postgres.rs"]
 mod db;
 mod forwarder;
+mod leader;
 mod outage;
 mod recorded;
 mod schema;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{StandaloneArgs, go::parse_bool, values::Values};
+use super::{StandaloneArgs, values::Values};
 
 /// Where the database is.
 #[derive(Clone, Debug)]
@@ -50,9 +50,6 @@ pub(super) fn read_database(values: &mut Values, standalone: Option<&StandaloneA
             false
         }
     };
-    if !wants_postgres && values.parse("leader-elect", parse_bool) {
-        values.problem("--leader-elect needs Postgres: an SQLite file belongs to one replica".to_owned());
-    }
     match url {
         Some(url) if wants_postgres => {
             let scheme = url.split(':').next().unwrap_or_default();

@@ -196,12 +196,6 @@ pub const SECTIONS: &[Section] = &[
                 "",
                 "Namespaces to watch, separated by commas [default: all]",
             ),
-            Flag::switch(
-                "leader-elect",
-                "false",
-                "Elect one of several replicas to reconcile; needs Postgres",
-            )
-            .refused("leader election is not available yet: run one replica without it"),
             Flag::new(
                 "kagent-namespace",
                 "NAMESPACE",
@@ -219,6 +213,48 @@ pub const SECTIONS: &[Section] = &[
                 "ADDRESS",
                 "",
                 "Connect to this address instead of every agent; for debugging outside a cluster",
+            ),
+        ],
+    },
+    Section {
+        title: "Replicas",
+        flags: &[
+            Flag::new(
+                "components",
+                "LIST",
+                "api,controllers",
+                "What this process does: api (REST, A2A and cards), controllers (reconcile), or both, separated by a comma; one \
+                 alone needs Postgres",
+            ),
+            Flag::switch(
+                "leader-elect",
+                "false",
+                "Elect one of several replicas to reconcile; needs Postgres. Every replica serves, whoever leads",
+            ),
+            Flag::new(
+                "leader-elect-resource-lock",
+                "LOCK",
+                "leases",
+                "Where the election is: leases (the Lease 0e9f6799.kagent.dev in the installation's namespace, which keeps a \
+                 Go controller out as well) or postgres (a row of the database)",
+            ),
+            Flag::new(
+                "leader-elect-lease-duration",
+                "DURATION",
+                "15s",
+                "How long the others wait after the leader's last sign of life; whole seconds",
+            ),
+            Flag::new(
+                "leader-elect-renew-deadline",
+                "DURATION",
+                "10s",
+                "How long after its last sign of life a leader still leads; shorter than the lease",
+            ),
+            Flag::new(
+                "leader-elect-retry-period",
+                "DURATION",
+                "2s",
+                "How often the leader renews and the others ask, which they do up to a fifth less often",
             ),
         ],
     },

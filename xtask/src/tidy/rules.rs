@@ -69,7 +69,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     rule("store", &[], NO_HTTP),
     rule("registry", &[], NO_ENGINE),
     rule("registry::informer", &["cluster", "registry", "translate"], NO_ENGINE),
-    rule("leader", &[], NO_ENGINE),
+    rule("leader", &["store"], NO_ENGINE),
     rule("transport", &[], NO_ENGINE),
     rule("auth", &[], NO_ENGINE),
     rule("cluster", &["translate"], NO_ENGINE),

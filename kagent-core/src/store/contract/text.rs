@@ -1,11 +1,14 @@
 //! The contract of text and health: what is written is what is read, and U+0000 is refused.
 
+use std::time::Duration;
+
 use super::{ALICE, Fixture, agent, append_new, event, list_ascending, session, task};
 use crate::{
     error::{Error, ErrorKind},
     store::{
         Store,
         events::{EventQuery, NewEvent},
+        leases::LeaseClaim,
         sessions::NewSession,
         tasks::NewTask,
     },
@@ -137,6 +140,13 @@ pub async fn nul_is_invalid_everywhere<S: Store + ?Sized>(fixture: &Fixture<S>) 
     assert_invalid("find_task", store.find_task(bad).await);
     assert_invalid("list_tasks_for_session", store.list_tasks_for_session(bad).await);
     assert_invalid("delete_task", store.delete_task(bad).await);
+    let bad_claim = LeaseClaim {
+        name: "l".to_owned(),
+        holder: bad.to_owned(),
+        duration: Duration::from_secs(1),
+    };
+    assert_invalid("take_lease", store.take_lease(&bad_claim).await);
+    assert_invalid("release_lease", store.release_lease(bad, ALICE).await);
 
     assert_eq!(store.list_sessions(ALICE).await.expect("listed"), []);
     assert_eq!(store.find_task("t").await.expect("answers"), None);

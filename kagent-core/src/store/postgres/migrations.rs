@@ -17,11 +17,14 @@ use crate::{
 };
 
 /// Numbers and names are those of the SQLite migrations.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "kagent 0.9.12",
-    include_str!("../../../migrations/postgres/0001_kagent_0_9_12.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "kagent 0.9.12",
+        include_str!("../../../migrations/postgres/0001_kagent_0_9_12.sql"),
+    ),
+    (2, "lease", include_str!("../../../migrations/postgres/0002_lease.sql")),
+];
 
 /// The core schema of kagent 0.9.12 in the Go controller's own count.
 const GO_VERSION: i64 = 5;
