@@ -315,7 +315,6 @@ fn meaning(flag: &Flag) -> String {
     let note = match flag.support {
         Support::Yes => String::new(),
         Support::Ignored(why) => format!("No effect: {why}."),
-        Support::Refused(why) => format!("Refused when set: {why}."),
     };
     let help = flag.help.replace('[', "(").replace(']', ")");
     match (help.is_empty(), note.is_empty()) {

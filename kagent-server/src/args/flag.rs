@@ -24,8 +24,6 @@ pub enum Support {
     Yes,
     /// kagent knows it and we do not need it: accepted, and said once in the log when it is set.
     Ignored(&'static str),
-    /// Something else would happen than what it asks for: refused when it is set to anything but its default.
-    Refused(&'static str),
 }
 
 /// Flags that belong together.
@@ -67,13 +65,6 @@ impl Flag {
     pub(super) const fn ignored(self, why: &'static str) -> Self {
         Self {
             support: Support::Ignored(why),
-            ..self
-        }
-    }
-
-    pub(super) const fn refused(self, why: &'static str) -> Self {
-        Self {
-            support: Support::Refused(why),
             ..self
         }
     }

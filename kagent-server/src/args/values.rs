@@ -186,12 +186,6 @@ impl Values {
             match flag.support {
                 Support::Yes => {}
                 Support::Ignored(why) => notes.push(format!("{source} has no effect: {why}")),
-                Support::Refused(why) => {
-                    let off = flag.value.is_empty() && super::go::parse_bool(&value) == Ok(false);
-                    if value != flag.default && !off {
-                        self.problem(format!("{source} is refused: {why}"));
-                    }
-                }
             }
         }
         notes
