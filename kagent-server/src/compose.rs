@@ -7,17 +7,11 @@ use kagent_core::{
     a2a::{Relay, RelayConfig},
     auth::{AllowAll, Authenticator, trusted_proxy::TrustedProxy, unsecured::Unsecured},
     card::standard::StandardCards,
-    clock::{Clock, SystemClock, new_id},
+    clock::{Clock, SystemClock},
     cluster::{Cluster, WatchScope},
     controller,
     error::Result,
     http::{AppState, BuildInfo, Limits, router},
-    leader::{
-        LeaderElector, Leadership,
-        always::AlwaysLeader,
-        database::{DatabaseElector, DatabaseLeaseConfig},
-        lease::{LEASE_NAME, LeaseConfig, LeaseElector},
-    },
     registry::{informer, table::RouteTable},
     resolve::{DnsResolver, FixedResolver, HostResolver},
     runtime::{
@@ -34,13 +28,15 @@ use kagent_core::{
     tasks::Tasks,
     translate::TranslateOptions,
 };
-use prometheus_client::metrics::gauge::Gauge;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::args::{Args, AuthMode, Database, ElectionLock};
+use crate::{
+    args::{Args, AuthMode, Database},
+    election::{build_elector, register_leading, show_leadership},
+};
 
 /// Time for background work to end, beyond what agents get.
 const TASKS_END: Duration = Duration::from_secs(5);
@@ -90,10 +86,7 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
     let a2a_metrics = kagent_core::a2a::metrics::Metrics::default();
     a2a_metrics.register(metrics.registry());
     let store_metrics = StoreMetrics::register(metrics.registry().sub_registry_with_prefix("kagent"));
-    let leading = Gauge::default();
-    metrics
-        .registry()
-        .register("kagent_leader", "1 while this replica leads, else 0", leading.clone());
+    let leading = register_leading(&mut metrics);
     let metrics = Arc::new(metrics);
     let mut probes_address = String::from("none");
     if let Some(address) = &args.health_probe_address {
@@ -249,66 +242,6 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
     });
     serve(listener, router, args.serve, stop, tasks.clone()).await;
     Ok(())
-}
-
-/// Decides whether this replica may write. It leaves the election as soon as it is asked to stop, not when its last
-/// request has ended.
-fn build_elector(
-    args: &Args,
-    cluster: &Cluster,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    stop: &CancellationToken,
-    tasks: &Tasks,
-) -> Result<Arc<dyn LeaderElector>> {
-    let Some(election) = &args.election else {
-        return Ok(Arc::new(AlwaysLeader::new()));
-    };
-    let host = rustix::system::uname();
-    let identity = format!("{}_{}", host.nodename().to_string_lossy(), new_id());
-    tracing::info!(identity, lock = ?election.lock, "takes part in the leader election");
-    Ok(match election.lock {
-        ElectionLock::Leases => {
-            let config = LeaseConfig {
-                namespace: args.kagent_namespace.clone(),
-                name: LEASE_NAME.to_owned(),
-                identity,
-                times: election.times,
-            };
-            let client = cluster.client.clone();
-            Arc::new(LeaseElector::new(client, config, clock.clone(), stop.clone(), tasks)?)
-        }
-        ElectionLock::Postgres => {
-            let config = DatabaseLeaseConfig {
-                name: LEASE_NAME.to_owned(),
-                identity,
-                times: election.times,
-            };
-            Arc::new(DatabaseElector::new(store.clone(), config, stop.clone(), tasks)?)
-        }
-    })
-}
-
-/// Keeps the metric at what the writers know.
-fn show_leadership(leading: Gauge, cluster: &Cluster, leader: Arc<dyn LeaderElector>, tasks: &Tasks) {
-    let sync = cluster.sync().clone();
-    let shutdown = tasks.shutdown_token().clone();
-    tasks.spawn("leadership metric", async move {
-        let show = async {
-            // As the controllers: who cannot see the cluster yet does not join.
-            sync.wait().await;
-            let Ok(mut state) = leader.follow().await else {
-                return;
-            };
-            loop {
-                leading.set(i64::from(*state.borrow_and_update() == Leadership::Leader));
-                if state.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        shutdown.run_until_cancelled(show).await;
-    });
 }
 
 fn serve_admin(listener: TcpListener, router: axum::Router, tasks: &Tasks) {

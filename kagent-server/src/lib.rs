@@ -2,6 +2,7 @@
 
 pub mod args;
 mod compose;
+mod election;
 
 pub use args::Args;
 pub use compose::run;

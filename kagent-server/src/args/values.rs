@@ -176,11 +176,11 @@ impl Values {
         self.problems.push(problem);
     }
 
-    /// Notes settings that ask for what would not happen, and returns those that have no effect.
-    pub(super) fn check_support(&mut self) -> Vec<String> {
+    /// Settings that were made and have no effect.
+    pub(super) fn check_support(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for flag in flags() {
-            let (value, Some(source)) = self.raw(flag) else {
+            let (_, Some(source)) = self.raw(flag) else {
                 continue;
             };
             match flag.support {
