@@ -3,6 +3,7 @@
 //! The same controllers, routes and stores run as in a cluster; only what a cluster does is done here. Programs that
 //! use it call [`run_if_guard`] first in `main`, and name themselves as [`StandaloneConfig::guard`].
 
+mod container;
 mod context;
 mod deployment_status;
 mod environment;
@@ -20,8 +21,13 @@ mod process_runtime;
 mod sources;
 mod supervisor;
 
+pub use container::{ContainerHost, ContainerRequest, RunningContainer};
+pub use environment::{Placement, PodFacts, inherited};
 pub use guard::run_if_guard;
+pub use launch::Machine;
+pub use logs::AgentLog;
 pub use manifests::lint_manifests;
+pub use probe::Prober;
 
 use std::{
     io,
@@ -35,10 +41,8 @@ use tokio::sync::watch;
 
 use self::{
     context::{Context, StateDirs},
-    launch::Machine,
     manifests::Loader,
     ports::Ports,
-    probe::Prober,
 };
 use crate::{
     api::crds::all_crds,
@@ -104,15 +108,19 @@ pub async fn start(config: StandaloneConfig, tasks: &Tasks) -> Result<Standalone
     let hosts = HostTable::new(Arc::new(DnsResolver));
     let context = Arc::new(Context {
         client: client.clone(),
+        host: ContainerHost {
+            client: client.clone(),
+            machine: Machine {
+                directory: manifests,
+                adk: config.adk,
+                inherited: inherited(config.environment.into_iter()),
+            },
+            guard: config.guard,
+            tasks: tasks.clone(),
+        },
         hosts: hosts.clone(),
         ports: Ports::default(),
         prober: Prober::new(),
-        machine: Machine {
-            manifests,
-            adk: config.adk,
-            inherited: environment::inherited(config.environment.into_iter()),
-        },
-        guard: config.guard,
         server_url: config.server_url,
         dirs,
         clock: config.clock,

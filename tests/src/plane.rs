@@ -3,7 +3,10 @@
 
 mod component;
 mod credentials;
+mod isolated;
+mod kubelet;
 mod programs;
+mod services;
 
 use std::{
     path::{Path, PathBuf},
@@ -30,6 +33,10 @@ use self::{
     credentials::{ADMIN_TOKEN, read_client, write_admin_files, write_kubeconfig},
     programs::Programs,
 };
+
+pub use isolated::{isolated, outside_address};
+pub use kubelet::Kubelet;
+pub use services::publish_service;
 
 /// The machine may be busy with other tests.
 const CRDS_WITHIN: Duration = Duration::from_secs(60);

@@ -2,3 +2,5 @@
 
 #[path = "plane/control_plane.rs"]
 mod control_plane;
+#[path = "plane/pods.rs"]
+mod pods;

@@ -9,18 +9,17 @@ use std::{
 
 use kube::Client;
 
-use super::{launch::Machine, ports::Ports, probe::Prober};
+use super::{container::ContainerHost, ports::Ports, probe::Prober};
 use crate::{clock::Clock, resolve::HostTable, tasks::Tasks};
 
 /// Shared handles and settings.
 pub(super) struct Context {
     pub(super) client: Client,
+    /// Runs the agents' containers.
+    pub(super) host: ContainerHost,
     pub(super) hosts: HostTable,
     pub(super) ports: Ports,
     pub(super) prober: Prober,
-    pub(super) machine: Machine,
-    /// The program that acts as a guard of processes.
-    pub(super) guard: PathBuf,
     /// The server's own URL.
     pub(super) server_url: String,
     pub(super) dirs: StateDirs,

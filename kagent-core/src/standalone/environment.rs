@@ -1,14 +1,10 @@
-//! The environment of an agent's process: what the pod template says, and what standalone mode has to set.
+//! The environment of an agent's process: what the pod template says, and what the machine it runs on has to set.
 //!
 //! The server's own environment is not passed on, because it may hold the server's secrets.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector},
-};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 
 use super::{
     expand::expand,
@@ -44,7 +40,7 @@ const INHERITED: [&str; 20] = [
 const NO_PROXY: &str = "127.0.0.1,localhost,::1";
 
 /// The part of the server's environment that agents get.
-pub(super) fn inherited(environment: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+pub fn inherited(environment: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
     let mut kept = BTreeMap::new();
     let mut no_proxy = NO_PROXY.to_owned();
     for (name, value) in environment {
@@ -59,41 +55,60 @@ pub(super) fn inherited(environment: impl Iterator<Item = (String, String)>) -> 
     kept
 }
 
-/// What standalone mode decides about an agent's environment.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Placement<'a> {
-    /// Port to listen on.
-    pub(super) port: u16,
-    /// The server's own URL, for `KAGENT_URL` and `PROXY_URL`.
-    pub(super) server_url: &'a str,
+/// Where a container runs, and what its pod is called.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Where the container listens; kagent's own runtime is told so.
+    pub listen: SocketAddr,
+    /// What references to fields of the pod are answered from.
+    pub pod: PodFacts,
+    /// Variables that are there first, under those of the template.
+    pub initial: BTreeMap<String, String>,
+    /// Variables that have this value where the template has them, whatever it says.
+    pub fixed: BTreeMap<String, String>,
 }
 
-/// The variables of the first container, resolved and expanded in order, over `inherited`.
-///
-/// `PORT`, and `KAGENT_URL` where the template has it, are standalone mode's: what the template says about them is true
-/// in a pod only.
+/// What `fieldRef` can ask for.
+#[derive(Clone, Debug, Default)]
+pub struct PodFacts {
+    /// Name of the pod, or of what stands for it.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Its service account.
+    pub service_account: String,
+    /// The node it runs on.
+    pub node: String,
+    /// Address of the pod.
+    pub pod_ip: String,
+    /// Address of the node.
+    pub host_ip: String,
+}
+
+/// The variables of a container, resolved and expanded in order, over `inherited`.
 ///
 /// # Errors
 /// One line that names the variable, when what it refers to does not exist.
 pub(super) fn build_environment(
-    deployment: &Deployment,
     variables: &[EnvVar],
     sources: &Sources,
     inherited: &BTreeMap<String, String>,
-    placement: Placement<'_>,
+    placement: &Placement,
 ) -> Result<BTreeMap<String, String>> {
-    let mut own = BTreeMap::from([
-        ("PORT".to_owned(), placement.port.to_string()),
-        ("PROXY_URL".to_owned(), placement.server_url.to_owned()),
-    ]);
+    let mut own = placement.initial.clone();
     for variable in variables {
-        let value = match (&variable.value_from, variable.name.as_str()) {
-            (_, "PORT") => continue,
-            (_, "KAGENT_URL") => Some(placement.server_url.to_owned()),
-            (None, _) => Some(expand(variable.value.as_deref().unwrap_or_default(), |name| {
+        let value = match (placement.fixed.get(&variable.name), &variable.value_from) {
+            (Some(fixed), _) => Some(fixed.clone()),
+            (None, None) => Some(expand(variable.value.as_deref().unwrap_or_default(), |name| {
                 own.get(name).map(String::as_str)
             })),
-            (Some(source), _) => resolve(deployment, source, sources)
+            (None, Some(source)) => resolve(&placement.pod, source, sources)
                 .map_err(|error| error.context(&format!("variable {}", variable.name)))?,
         };
         if let Some(value) = value {
@@ -105,7 +120,7 @@ pub(super) fn build_environment(
     Ok(environment)
 }
 
-fn resolve(deployment: &Deployment, source: &EnvVarSource, sources: &Sources) -> Result<Option<String>> {
+fn resolve(pod: &PodFacts, source: &EnvVarSource, sources: &Sources) -> Result<Option<String>> {
     if let Some(reference) = &source.secret_key_ref {
         let optional = reference.optional == Some(true);
         return find_key("Secret", &sources.secrets, &reference.name, &reference.key, optional);
@@ -121,7 +136,7 @@ fn resolve(deployment: &Deployment, source: &EnvVarSource, sources: &Sources) ->
         );
     }
     if let Some(field) = &source.field_ref {
-        return resolve_field(deployment, field).map(Some);
+        return resolve_field(pod, field).map(Some);
     }
     Err(Error::invalid(
         "only secretKeyRef, configMapKeyRef and fieldRef are available in standalone mode",
@@ -148,34 +163,29 @@ fn find_key(
     }
 }
 
-fn resolve_field(deployment: &Deployment, field: &ObjectFieldSelector) -> Result<String> {
-    let template = &deployment.spec.template;
-    let metadata = template.metadata.as_ref();
-    let entry = |map: Option<&BTreeMap<String, String>>, key: &str| {
-        map.and_then(|map| map.get(key)).cloned().unwrap_or_default()
-    };
+fn resolve_field(pod: &PodFacts, field: &ObjectFieldSelector) -> Result<String> {
     let path = field.field_path.as_str();
     if let Some(key) = subscript(path, "metadata.labels") {
-        return Ok(entry(metadata.and_then(|metadata| metadata.labels.as_ref()), key));
+        return Ok(pod.labels.get(key).cloned().unwrap_or_default());
     }
     if let Some(key) = subscript(path, "metadata.annotations") {
-        return Ok(entry(metadata.and_then(|metadata| metadata.annotations.as_ref()), key));
+        return Ok(pod.annotations.get(key).cloned().unwrap_or_default());
     }
-    match path {
-        "metadata.namespace" => Ok(deployment.namespace().unwrap_or_default()),
-        "metadata.name" => Ok(deployment.name_any()),
-        "metadata.uid" => Ok(deployment.uid().unwrap_or_default()),
-        "spec.serviceAccountName" => Ok(template
-            .spec
-            .as_ref()
-            .and_then(|pod| pod.service_account_name.clone())
-            .unwrap_or_default()),
-        "spec.nodeName" => Ok("localhost".to_owned()),
-        "status.podIP" | "status.hostIP" => Ok("127.0.0.1".to_owned()),
-        _ => Err(Error::invalid(format!(
-            "field {path} is not available in standalone mode"
-        ))),
-    }
+    let value = match path {
+        "metadata.namespace" => &pod.namespace,
+        "metadata.name" => &pod.name,
+        "metadata.uid" => &pod.uid,
+        "spec.serviceAccountName" => &pod.service_account,
+        "spec.nodeName" => &pod.node,
+        "status.podIP" => &pod.pod_ip,
+        "status.hostIP" => &pod.host_ip,
+        _ => {
+            return Err(Error::invalid(format!(
+                "field {path} is not available in standalone mode"
+            )));
+        }
+    };
+    Ok(value.clone())
 }
 
 /// The key of `path` when it is `base['key']`.
@@ -189,17 +199,24 @@ mod tests {
 
     use super::*;
 
-    const PLACEMENT: Placement<'_> = Placement {
-        port: 4711,
-        server_url: "http://127.0.0.1:8083",
-    };
-
-    fn mk_deployment() -> Deployment {
-        serde_json::from_value(json!({
-            "metadata": {"name": "a", "namespace": "kagent"},
-            "spec": {"selector": {}, "template": {"metadata": {"labels": {"team": "x"}}, "spec": {"containers": []}}},
-        }))
-        .expect("deployment")
+    fn mk_placement() -> Placement {
+        let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        let server = "http://127.0.0.1:8083";
+        Placement {
+            listen: ([127, 0, 0, 1], 4711).into(),
+            pod: PodFacts {
+                namespace: "kagent".to_owned(),
+                labels: map(&[("team", "x")]),
+                ..PodFacts::default()
+            },
+            initial: map(&[("PORT", "4711"), ("PROXY_URL", server)]),
+            fixed: map(&[("PORT", "4711"), ("KAGENT_URL", server)]),
+        }
     }
 
     fn mk_sources() -> Sources {
@@ -214,7 +231,7 @@ mod tests {
 
     fn build(variables: serde_json::Value) -> Result<BTreeMap<String, String>> {
         let variables: Vec<EnvVar> = serde_json::from_value(variables).expect("variables");
-        build_environment(&mk_deployment(), &variables, &mk_sources(), &BTreeMap::new(), PLACEMENT)
+        build_environment(&variables, &mk_sources(), &BTreeMap::new(), &mk_placement())
     }
 
     #[test]

@@ -1,35 +1,32 @@
-//! One start of an agent: its port, its files and its process, made from one version of the pod template.
+//! One start of an agent: its port and its container, made from one version of the pod template.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::PodSpec};
+use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::{
+    container::{ContainerRequest, RunningContainer},
     context::Context,
-    environment::Placement,
-    launch::{build_launch, find_agent},
+    environment::{Placement, PodFacts},
     logs::AgentLog,
-    mounts::{MountDirs, write_mounts},
     ports::PortLease,
-    process::Process,
-    sources::Sources,
 };
 use crate::error::{Error, Result};
+
+const LOOPBACK: &str = "127.0.0.1";
 
 /// A started agent.
 #[derive(Debug)]
 pub(super) struct Instance {
-    pub(super) process: Process,
+    pub(super) container: RunningContainer,
     pub(super) port: PortLease,
-    /// Path of the readiness probe.
-    pub(super) probe_path: Option<String>,
     pub(super) began: Instant,
     /// Since when it answers.
     pub(super) ready_since: Option<Instant>,
     /// Probes in a row that it did not answer.
     pub(super) missed: u32,
-    dir: PathBuf,
 }
 
 impl Instance {
@@ -40,65 +37,68 @@ impl Instance {
     pub(super) async fn start(
         context: &Arc<Context>,
         namespace: &str,
-        deployment: Arc<Deployment>,
+        deployment: &Deployment,
         dir: PathBuf,
         log: &AgentLog,
     ) -> Result<Self> {
-        let (pod, _) = find_agent(&deployment)?;
-        let sources = Sources::fetch(&context.client, namespace, pod).await?;
+        let pod = deployment.spec.template.spec.clone();
+        let pod = Arc::new(pod.ok_or_else(|| Error::invalid("the Deployment has no pod"))?);
         let port = context
             .ports
             .take()
             .map_err(|error| Error::unavailable("there is no free port").with_source(error))?;
-        let number = port.port();
-        let dirs = MountDirs {
-            process: dir.clone(),
+        let request = ContainerRequest {
+            placement: place(namespace, deployment, &pod, &port, &context.server_url),
+            pod,
+            dir,
             claims: context.dirs.claims(namespace),
+            grace: context.grace,
         };
-        let machine = context.machine.clone();
-        let server_url = context.server_url.clone();
-        let build = move || {
-            let (pod, container) = find_agent(&deployment)?;
-            let mounts = write_mounts(&dirs, pod, container, &sources)?;
-            let placement = Placement {
-                port: number,
-                server_url: &server_url,
-            };
-            build_launch(&deployment, container, &sources, &mounts, &machine, placement)
-        };
-        let launch = tokio::task::spawn_blocking(build)
-            .await
-            .map_err(|error| Error::internal("the agent's files were not written").with_source(error))??;
-        let process = Process::spawn(&context.guard, &launch, context.grace, log, &context.tasks)
-            .map_err(|error| Error::internal(format!("the agent cannot be started: {error}")))?;
         Ok(Self {
-            process,
+            container: context.host.start(request, log).await?,
             port,
-            probe_path: launch.probe_path,
             began: Instant::now(),
             ready_since: None,
             missed: 0,
-            dir,
         })
     }
 
     /// Stops the process and removes its files, which hold secrets.
     pub(super) async fn stop(self) {
-        self.process.stop().await;
-        remove_dir(self.dir).await;
+        self.container.stop().await;
     }
 
     /// Removes the files of a process that has ended by itself.
     pub(super) async fn clean_up(self) {
-        remove_dir(self.dir).await;
+        self.container.clean_up().await;
     }
 }
 
-pub(super) async fn remove_dir(dir: PathBuf) {
-    match tokio::fs::remove_dir_all(&dir).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(%error, dir = %dir.display(), "cannot remove an agent's files");
-        }
-        _ => {}
+/// `PORT`, and `KAGENT_URL` where the template has it, are standalone mode's: what the template says about them is true
+/// in a pod only.
+fn place(namespace: &str, deployment: &Deployment, pod: &PodSpec, port: &PortLease, server_url: &str) -> Placement {
+    let metadata = deployment.spec.template.metadata.clone().unwrap_or_default();
+    let number = port.port().to_string();
+    let variables = |second: &str| {
+        BTreeMap::from([
+            ("PORT".to_owned(), number.clone()),
+            (second.to_owned(), server_url.to_owned()),
+        ])
+    };
+    Placement {
+        listen: port.address(),
+        pod: PodFacts {
+            name: deployment.name_any(),
+            namespace: namespace.to_owned(),
+            uid: deployment.uid().unwrap_or_default(),
+            labels: metadata.labels.unwrap_or_default(),
+            annotations: metadata.annotations.unwrap_or_default(),
+            service_account: pod.service_account_name.clone().unwrap_or_default(),
+            node: "localhost".to_owned(),
+            pod_ip: LOOPBACK.to_owned(),
+            host_ip: LOOPBACK.to_owned(),
+        },
+        initial: variables("PROXY_URL"),
+        fixed: variables("KAGENT_URL"),
     }
 }

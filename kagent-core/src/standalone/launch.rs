@@ -4,14 +4,12 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsStr,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Container, PodSpec},
-};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::{
     environment::{Placement, build_environment},
@@ -41,32 +39,31 @@ pub(super) struct Launch {
     pub(super) probe_path: Option<String>,
 }
 
-/// What is the same for all agents of a server.
+/// What is the same for all agents of a machine.
 #[derive(Clone, Debug)]
-pub(super) struct Machine {
-    /// Directory of the manifests: where relative programs and directories begin.
-    pub(super) manifests: PathBuf,
+pub struct Machine {
+    /// Where relative programs and directories begin; in standalone mode the directory of the manifests.
+    pub directory: PathBuf,
     /// The `kagent-adk` that was asked for; without it, the one in `PATH`.
-    pub(super) adk: Option<PathBuf>,
-    /// See [`super::environment::inherited`].
-    pub(super) inherited: BTreeMap<String, String>,
+    pub adk: Option<PathBuf>,
+    /// What every agent gets of the environment, see [`super::inherited`].
+    pub inherited: BTreeMap<String, String>,
 }
 
-/// The pod of a Deployment and its first container, which is the agent.
+/// The first container of a pod, which is the agent.
 ///
 /// # Errors
-/// When the template has neither, or asks for what a machine without containers cannot give.
-pub(super) fn find_agent(deployment: &Deployment) -> Result<(&PodSpec, &Container)> {
-    let pod = deployment.spec.template.spec.as_ref();
-    let agent = pod.and_then(|pod| Some((pod, pod.containers.first()?)));
-    let (pod, container) = agent.ok_or_else(|| Error::invalid("the Deployment has no container"))?;
+/// When there is none, or the pod asks for what a machine without containers cannot give.
+pub(super) fn find_agent(pod: &PodSpec) -> Result<&Container> {
+    let container = pod.containers.first();
+    let container = container.ok_or_else(|| Error::invalid("the pod has no container"))?;
     if let Some(first) = pod.init_containers.iter().flatten().next() {
         return Err(Error::invalid(format!(
             "init container {} needs a cluster: skills are not available in standalone mode",
             first.name
         )));
     }
-    Ok((pod, container))
+    Ok(container)
 }
 
 /// Builds what to run.
@@ -74,25 +71,24 @@ pub(super) fn find_agent(deployment: &Deployment) -> Result<(&PodSpec, &Containe
 /// # Errors
 /// One line that says what is missing and what to do about it.
 pub(super) fn build_launch(
-    deployment: &Deployment,
     container: &Container,
     sources: &Sources,
     mounts: &Mounts,
     machine: &Machine,
-    placement: Placement<'_>,
+    placement: &Placement,
 ) -> Result<Launch> {
     let variables = container.env.as_deref().unwrap_or_default();
-    let mut environment = build_environment(deployment, variables, sources, &machine.inherited, placement)?;
+    let mut environment = build_environment(variables, sources, &machine.inherited, placement)?;
     for value in environment.values_mut() {
         if let Some(local) = mounts.find_local(value) {
             *value = local;
         }
     }
     let directory = match container.working_dir.as_deref().filter(|dir| !dir.is_empty()) {
-        None => machine.manifests.clone(),
+        None => machine.directory.clone(),
         Some(dir) => {
             let local = mounts.find_local(dir).unwrap_or_else(|| dir.to_owned());
-            machine.manifests.join(local)
+            machine.directory.join(local)
         }
     };
     if !directory.is_dir() {
@@ -117,7 +113,7 @@ pub(super) fn build_launch(
                 Some(asked) => find_program(&asked.display().to_string(), &directory, search),
                 None => find_program(ADK, &directory, search),
             };
-            let arguments = runtime_arguments(placement.port, config);
+            let arguments = runtime_arguments(placement.listen, config);
             (program.ok_or_else(|| adk_missing(machine.adk.as_deref()))?, arguments)
         }
     };
@@ -148,9 +144,9 @@ fn find_config_dir<'a>(container: &Container, arguments: &'a [String]) -> Result
     })
 }
 
-fn runtime_arguments(port: u16, config: &str) -> Vec<String> {
-    let port = port.to_string();
-    ["static", "--host", "127.0.0.1", "--port", &port, "--filepath", config]
+fn runtime_arguments(listen: SocketAddr, config: &str) -> Vec<String> {
+    let (host, port) = (listen.ip().to_string(), listen.port().to_string());
+    ["static", "--host", &host, "--port", &port, "--filepath", config]
         .map(str::to_owned)
         .to_vec()
 }
@@ -188,36 +184,26 @@ fn is_program(path: &Path) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
-
-    const PLACEMENT: Placement<'_> = Placement {
-        port: 4711,
-        server_url: "http://127.0.0.1:8083",
-    };
+    use super::{super::environment::PodFacts, *};
 
     fn mk_machine() -> Machine {
         Machine {
-            manifests: "/".into(),
+            directory: "/".into(),
             adk: None,
             inherited: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
         }
     }
 
     fn build(container: Value, machine: &Machine) -> Result<Launch> {
-        let deployment = serde_json::from_value(json!({
-            "metadata": {"name": "a", "namespace": "kagent"},
-            "spec": {"selector": {}, "template": {"spec": {"containers": [container]}}},
-        }))
-        .expect("deployment");
-        let (_, container) = find_agent(&deployment)?;
-        build_launch(
-            &deployment,
-            container,
-            &Sources::default(),
-            &Mounts::default(),
-            machine,
-            PLACEMENT,
-        )
+        let pod: PodSpec = serde_json::from_value(json!({"containers": [container]})).expect("pod");
+        let placement = Placement {
+            listen: ([127, 0, 0, 1], 4711).into(),
+            pod: PodFacts::default(),
+            initial: BTreeMap::from([("PORT".to_owned(), "4711".to_owned())]),
+            fixed: BTreeMap::new(),
+        };
+        let (sources, mounts) = (Sources::default(), Mounts::default());
+        build_launch(find_agent(&pod)?, &sources, &mounts, machine, &placement)
     }
 
     #[test]

@@ -20,7 +20,7 @@ const LAST_LINE_CHARS: usize = 200;
 
 /// The log of one agent. Cheap to clone; all clones write to the same file.
 #[derive(Clone, Debug)]
-pub(super) struct AgentLog {
+pub struct AgentLog {
     path: Arc<Path>,
     state: Arc<Mutex<State>>,
 }
@@ -35,7 +35,10 @@ struct State {
 
 impl AgentLog {
     /// Opens the file and appends to it; other users of the machine cannot read it.
-    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(path: PathBuf) -> io::Result<Self> {
         Self::open_with_limit(path, MAX_FILE_BYTES)
     }
 
@@ -54,7 +57,7 @@ impl AgentLog {
     }
 
     /// Where the file is.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -100,7 +103,7 @@ impl AgentLog {
     }
 
     /// The last line that is not empty, shortened.
-    pub(super) fn last_line(&self) -> Option<String> {
+    pub fn last_line(&self) -> Option<String> {
         let state = self.state.lock();
         let text = String::from_utf8_lossy(&state.tail);
         let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;

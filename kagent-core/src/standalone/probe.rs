@@ -15,10 +15,17 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks agents whether they are ready.
 #[derive(Clone, Debug)]
-pub(super) struct Prober(Client<HttpConnector, Empty<Bytes>>);
+pub struct Prober(Client<HttpConnector, Empty<Bytes>>);
+
+impl Default for Prober {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Prober {
-    pub(super) fn new() -> Self {
+    /// A prober with no connections.
+    pub fn new() -> Self {
         // A pooled connection would keep an agent from ending gracefully.
         Self(
             Client::builder(TokioExecutor::new())
@@ -28,7 +35,7 @@ impl Prober {
     }
 
     /// Whether the agent at `address` is ready: a status from 200 to 399 at `path`, as Kubernetes has it.
-    pub(super) async fn is_ready(&self, address: SocketAddr, path: Option<&str>) -> bool {
+    pub async fn is_ready(&self, address: SocketAddr, path: Option<&str>) -> bool {
         let answer = async {
             let Some(path) = path else {
                 return TcpStream::connect(address).await.is_ok();

@@ -70,6 +70,11 @@ impl Process {
         self.guard.wait().await
     }
 
+    /// SIGKILL. The agent dies with its guard.
+    pub(super) fn kill(&mut self) -> io::Result<()> {
+        self.guard.start_kill()
+    }
+
     /// SIGTERM, then SIGKILL after the grace time, for everything that the agent started.
     pub(super) async fn stop(mut self) {
         drop(self.lifeline.take());

@@ -16,10 +16,7 @@ use tokio::{
 };
 
 use super::{
-    context::Context,
-    deployment_status::wanted_replicas,
-    instance::{Instance, remove_dir},
-    logs::AgentLog,
+    container::remove_dir, context::Context, deployment_status::wanted_replicas, instance::Instance, logs::AgentLog,
 };
 
 /// Port of every agent inside the cluster.
@@ -205,7 +202,7 @@ impl Supervisor {
         for host in self.host_names() {
             self.context.hosts.remove(&host, AGENT_PORT);
         }
-        remove_dir(self.context.dirs.run().join(&self.namespace).join(&self.name)).await;
+        remove_dir(&self.context.dirs.run().join(&self.namespace).join(&self.name)).await;
         self.deployment = None;
         self.written = None;
         self.backoff = new_backoff();
@@ -219,7 +216,7 @@ impl Supervisor {
         self.starts += 1;
         let run = self.context.dirs.run();
         let dir = run.join(&self.namespace).join(&self.name).join(self.starts.to_string());
-        match Instance::start(&self.context, &self.namespace, deployment, dir.clone(), &self.log).await {
+        match Instance::start(&self.context, &self.namespace, &deployment, dir.clone(), &self.log).await {
             Ok(instance) => {
                 if self.told.is_none() {
                     // Restarts after a problem that is in the log already would only bury it.
@@ -237,7 +234,7 @@ impl Supervisor {
                 self.next = Next::Running(Box::new(instance));
             }
             Err(error) => {
-                remove_dir(dir).await;
+                remove_dir(&dir).await;
                 self.tell(&error.to_string(), &error.chain());
                 self.wait();
             }
@@ -322,7 +319,7 @@ impl Supervisor {
 /// The end of a process, or never where there is none.
 async fn ended(instance: Option<&mut Box<Instance>>) -> std::io::Result<ExitStatus> {
     match instance {
-        Some(instance) => instance.process.wait().await,
+        Some(instance) => instance.container.wait().await,
         None => std::future::pending().await,
     }
 }

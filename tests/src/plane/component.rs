@@ -50,12 +50,24 @@ pub(super) struct Component {
 impl Component {
     /// Starts `program`; its output is added to `<dir>/<name>.log`.
     pub(super) fn spawn(name: &'static str, dir: &Path, program: &Path, arguments: &[String]) -> Result<Self> {
+        Self::spawn_with(name, dir, program, arguments, &[])
+    }
+
+    /// As [`Component::spawn`], with more variables.
+    pub(super) fn spawn_with(
+        name: &'static str,
+        dir: &Path,
+        program: &Path,
+        arguments: &[String],
+        variables: &[(&str, &Path)],
+    ) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log)?;
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "plane-guard"])
             .arg(program)
             .args(arguments)
+            .envs(variables.iter().copied())
             .current_dir(dir)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
@@ -80,12 +92,18 @@ impl Component {
 
     /// Whether it has said that its port belongs to somebody else.
     pub(super) fn lost_its_port(&self) -> bool {
-        fs::read_to_string(&self.log).is_ok_and(|log| log.contains("address already in use"))
+        self.read_log().contains("address already in use")
+    }
+
+    /// All it has printed.
+    pub(super) fn read_log(&self) -> String {
+        // No file is as good as an empty one.
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Its name and the end of its log, for messages.
     pub(super) fn describe(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.read_log();
         let lines: Vec<_> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n  ");
         format!("{} ({}):\n  {tail}", self.name, self.log.display())

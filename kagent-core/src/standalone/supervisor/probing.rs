@@ -11,7 +11,7 @@ impl Supervisor {
             let ready = self
                 .context
                 .prober
-                .is_ready(next.port.address(), next.probe_path.as_deref())
+                .is_ready(next.port.address(), next.container.probe_path())
                 .await;
             if ready {
                 self.promote();
@@ -20,7 +20,7 @@ impl Supervisor {
                     "the agent does not answer on 127.0.0.1:{}{}: it must listen on the port in the variable PORT, log \
                      file: {}",
                     next.port.port(),
-                    next.probe_path.as_deref().unwrap_or_default(),
+                    next.container.probe_path().unwrap_or_default(),
                     self.log.path().display()
                 );
                 self.tell(&problem, &problem);
@@ -31,7 +31,7 @@ impl Supervisor {
             let ready = self
                 .context
                 .prober
-                .is_ready(current.port.address(), current.probe_path.as_deref())
+                .is_ready(current.port.address(), current.container.probe_path())
                 .await;
             if ready {
                 current.missed = 0;
