@@ -10,8 +10,9 @@
 //! | [`a2a`] | the A2A hop: caller, this server, agent | – |
 //! | `translate` | from an Agent to files and Kubernetes objects; pure | `kube` |
 //! | `cluster` | caches of the cluster, reads and writes beside them | `kube` |
-//! | `controller` | what a leader does for Agents and ModelConfigs | `kube` |
-//! | [`store`] | what is kept: agents, sessions, events, tasks | `sqlite`, `postgres` for the engines |
+//! | `controller` | what a leader does for each kind of object | `kube` |
+//! | `mcp` | asking MCP servers for their tools | `kube` |
+//! | [`store`] | what is kept: agents, sessions, events, tasks, tools | `sqlite`, `postgres` for the engines |
 //! | [`registry`] | which agent is where | – |
 //! | [`leader`] | who may write to the cluster | – |
 //! | [`transport`] | requests to other clusters | – |
@@ -39,6 +40,8 @@ pub mod gocompat;
 pub mod http;
 pub mod ident;
 pub mod leader;
+#[cfg(feature = "kube")]
+pub mod mcp;
 pub mod registry;
 pub mod resolve;
 #[cfg(feature = "runtime")]

@@ -15,6 +15,7 @@
 
 pub mod card;
 pub mod config;
+pub mod discovery;
 pub mod fetched;
 pub mod hash;
 pub mod json;

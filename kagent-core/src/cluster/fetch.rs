@@ -51,6 +51,20 @@ pub async fn fetch_references(
     Ok(fetched)
 }
 
+/// Exactly these objects, as far as they exist.
+///
+/// # Errors
+/// As [`fetch_references`].
+pub async fn fetch_keys(cluster: &Cluster, keys: impl IntoIterator<Item = ObjectKey>) -> Result<Fetched> {
+    let mut fetched = Fetched::default();
+    for key in keys {
+        if let Some(object) = fetch_object(cluster, &key).await? {
+            fetched.insert(key, object);
+        }
+    }
+    Ok(fetched)
+}
+
 async fn fetch_object(cluster: &Cluster, key: &ObjectKey) -> Result<Option<FetchedObject>> {
     Ok(match key.kind {
         ObjectKind::Agent => find(cluster, &cluster.agents, key).await?.map(FetchedObject::Agent),

@@ -13,7 +13,7 @@ mod status;
 use std::{collections::HashMap, sync::Arc};
 
 use futures::StreamExt;
-use kagent_api::v1alpha2::{Agent, AgentStatus, AgentType};
+use kagent_api::v1alpha2::{Agent, AgentStatus, AgentType, find_condition};
 use kube::{
     ResourceExt,
     runtime::controller::{self, Action},
@@ -25,6 +25,7 @@ use super::{
     backoff::Backoffs,
     context::Context,
     dependencies::{Dependencies, OwnerName},
+    events::Events,
     queue::{Happened, queue},
     related::RelatedChange,
     report::Outcome,
@@ -47,6 +48,7 @@ struct Reconciler {
     dependencies: Arc<Dependencies>,
     backoffs: Backoffs,
     rows: RowsSender,
+    events: Events,
     /// What each agent's row was last written with, and the object's uid: an idle agent costs the database nothing. An
     /// agent that is made again is another object, and its row went with the one before it.
     written_rows: Mutex<HashMap<String, (Option<String>, NewAgent)>>,
@@ -56,7 +58,12 @@ struct Reconciler {
 }
 
 /// Reconciles Agents until it is dropped.
-pub(super) async fn run(context: &Context, related: broadcast::Receiver<RelatedChange>, rows: RowsSender) {
+pub(super) async fn run(
+    context: &Context,
+    related: broadcast::Receiver<RelatedChange>,
+    rows: RowsSender,
+    events: Events,
+) {
     let cluster = &context.cluster;
     let dependencies = Arc::new(Dependencies::default());
     let reconciler = Arc::new(Reconciler {
@@ -64,6 +71,7 @@ pub(super) async fn run(context: &Context, related: broadcast::Receiver<RelatedC
         dependencies: Arc::clone(&dependencies),
         backoffs: Backoffs::default(),
         rows,
+        events,
         written_rows: Mutex::default(),
         written_statuses: Mutex::default(),
     });
@@ -181,9 +189,25 @@ impl Reconciler {
         let told = status::update_status(&self.context, agent, current.as_ref(), accepted, applied).await?;
         let written = told.is_some();
         if let Some(status) = told {
+            self.tell_change(agent, current.as_ref(), accepted);
             self.written_statuses.lock().insert(name, (version, status));
         }
         Ok(written)
+    }
+
+    /// Events say what goes wrong and what is well again; that a new agent works is no news.
+    fn tell_change(&self, agent: &Agent, before: Option<&AgentStatus>, accepted: &Accepted) {
+        let conditions = before.and_then(|status| status.conditions.as_deref());
+        let before = find_condition(conditions.unwrap_or_default(), "Accepted");
+        match accepted {
+            Accepted::No(message) if before.is_none_or(|it| it.message != *message) => {
+                self.events.warn(agent, "ReconcileFailed", message);
+            }
+            Accepted::Yes if before.is_some_and(|it| it.status == "False") => {
+                self.events.note(agent, "Reconciled", "Agent configuration accepted");
+            }
+            _ => {}
+        }
     }
 
     /// Steps 1 to 4.

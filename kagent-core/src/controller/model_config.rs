@@ -11,29 +11,29 @@ use k8s_openapi::{
     api::core::v1::Secret,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
-use kagent_api::v1alpha2::{ModelConfig, ModelConfigStatus, set_condition};
+use kagent_api::v1alpha2::{ModelConfig, ModelConfigStatus, find_condition, set_condition};
 use kube::{
     Api, ResourceExt,
-    api::{Patch, PatchParams},
     runtime::{
         controller::{self, Action},
         reflector::ObjectRef,
     },
 };
-use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::{
     backoff::Backoffs,
     context::Context,
     dependencies::{Dependencies, OwnerName},
+    events::Events,
     queue::{Happened, queue},
     related::RelatedChange,
     report::Outcome,
+    write_status::write_status,
 };
 use crate::{
-    cluster::{apply::FIELD_MANAGER, fetch::within_deadline},
-    error::{ErrorKind, Result},
+    cluster::fetch::within_deadline,
+    error::Result,
     translate::{ObjectKind, hash::secret_hash, references::list_model_secrets},
 };
 
@@ -44,16 +44,18 @@ struct Reconciler {
     context: Context,
     dependencies: Arc<Dependencies>,
     backoffs: Backoffs,
+    events: Events,
 }
 
 /// Reconciles ModelConfigs until it is dropped.
-pub(super) async fn run(context: &Context, related: broadcast::Receiver<RelatedChange>) {
+pub(super) async fn run(context: &Context, related: broadcast::Receiver<RelatedChange>, events: Events) {
     let configs = context.cluster.model_configs.clone();
     let dependencies = Arc::new(Dependencies::default());
     let reconciler = Arc::new(Reconciler {
         context: context.clone(),
         dependencies: Arc::clone(&dependencies),
         backoffs: Backoffs::default(),
+        events,
     });
     let known = configs.clone();
     let requests = queue::<ModelConfig>(context.cluster.changes(), related, move |happened| match happened {
@@ -88,7 +90,7 @@ pub(super) async fn run(context: &Context, related: broadcast::Receiver<RelatedC
 impl Reconciler {
     async fn reconcile(&self, config: &ModelConfig) -> Result<Action> {
         let (namespace, name) = name_of(config);
-        let outcome = self.update(config, &namespace, &name).await;
+        let outcome = self.update(config, &namespace).await;
         let written: Vec<_> = matches!(outcome, Ok(true))
             .then(|| "status".to_owned())
             .into_iter()
@@ -113,27 +115,36 @@ impl Reconciler {
     }
 
     /// Whether the status was written.
-    async fn update(&self, config: &ModelConfig, namespace: &str, name: &str) -> Result<bool> {
+    async fn update(&self, config: &ModelConfig, namespace: &str) -> Result<bool> {
         let secrets = self.fetch_secrets(config, namespace).await?;
         let status = build_status(config, &secrets, Time(self.context.clock.now()));
         if config.status.as_ref() == Some(&status) {
             return Ok(false);
         }
-        let api: Api<ModelConfig> = Api::namespaced(self.context.cluster.client.clone(), namespace);
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
+        let owner = name_of(config);
+        let client = &self.context.cluster.client;
+        let written = write_status::<ModelConfig, _>(client, &owner, config.status.as_ref(), &status).await?;
+        if written {
+            self.tell(config, &status);
+        }
+        Ok(written)
+    }
+
+    fn tell(&self, config: &ModelConfig, status: &ModelConfigStatus) {
+        let find = |status: Option<&ModelConfigStatus>| {
+            let conditions = status.and_then(|status| status.conditions.as_deref());
+            find_condition(conditions.unwrap_or_default(), "Accepted").cloned()
         };
-        let patch = Patch::Merge(json!({ "status": status }));
-        match within_deadline(
-            "failed to update the status",
-            api.patch_status(name, &parameters, &patch),
-        )
-        .await
-        {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+        match (find(config.status.as_ref()), find(Some(status))) {
+            (before, Some(now))
+                if now.status == "False" && before.as_ref().is_none_or(|it| it.message != now.message) =>
+            {
+                self.events.warn(config, &now.reason, &now.message);
+            }
+            (Some(before), Some(now)) if before.status == "False" && now.status == "True" => {
+                self.events.note(config, &now.reason, &now.message);
+            }
+            _ => {}
         }
     }
 

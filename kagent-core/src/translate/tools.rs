@@ -18,7 +18,7 @@ use super::{
     resolved::{McpProtocol, PodNeeds, ResolvedMcpTool},
     validate::Problem,
 };
-use crate::ident::AgentRef;
+use crate::{gocompat::parse_duration, ident::AgentRef};
 
 /// Seconds that an MCPServer is waited for when it does not say.
 const MCP_SERVER_TIMEOUT: f64 = 30.0;
@@ -222,7 +222,7 @@ fn resolve_agent(
     })
 }
 
-fn resolve_headers(
+pub(super) fn resolve_headers(
     references: &[ValueRef],
     namespace: &str,
     fetched: &Fetched,
@@ -245,7 +245,7 @@ fn parse_seconds(text: Option<&str>, field: &str) -> Result<Option<f64>, Problem
     let Some(text) = text else {
         return Ok(None);
     };
-    match humantime::parse_duration(text) {
+    match parse_duration(text) {
         Ok(duration) => Ok(Some(duration.as_secs_f64())),
         Err(_) => Err(Problem::new(field, format!("invalid duration {text:?}"))),
     }

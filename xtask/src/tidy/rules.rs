@@ -19,7 +19,8 @@ const PURE: &[(&str, &str)] = &[
     ("tokio", "this module is pure: no I/O, no time"),
     ("std::env", "this module is pure: no environment"),
     ("std::fs", "this module is pure: no I/O"),
-    ("std::time", "this module is pure: no time"),
+    ("std::time::Instant", "this module is pure: no time"),
+    ("std::time::SystemTime", "this module is pure: no time"),
     ("crate::clock", "this module is pure: no time, no randomness"),
     ("crate::resolve", "this module is pure: no I/O"),
 ];
@@ -73,6 +74,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     rule("transport", &[], NO_ENGINE),
     rule("auth", &[], NO_ENGINE),
     rule("cluster", &["translate"], NO_ENGINE),
+    rule("mcp", &["translate"], NO_ENGINE),
     rule("a2a", &["auth", "registry", "transport"], NO_ENGINE),
     rule(
         "service",
@@ -87,7 +89,11 @@ pub(super) const MODULES: &[ModuleRule] = &[
         ],
         SERVICE_OUT,
     ),
-    rule("controller", &["cluster", "leader", "store", "translate"], NO_ENGINE),
+    rule(
+        "controller",
+        &["cluster", "leader", "mcp", "store", "translate"],
+        NO_ENGINE,
+    ),
     rule("web", &["auth"], NO_ENGINE),
     rule(
         "http",
