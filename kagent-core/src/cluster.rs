@@ -7,7 +7,7 @@ pub mod fetch;
 mod sync;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kagent_api::v1alpha2::{Agent, ModelConfig, RemoteMCPServer};
+use kagent_api::v1alpha2::{Agent, ModelConfig, ModelProviderConfig, RemoteMCPServer};
 use kube::{Client, runtime::reflector::Store};
 use tokio::sync::broadcast;
 
@@ -64,6 +64,8 @@ pub struct Cluster {
     pub agents: Store<Agent>,
     /// All ModelConfigs.
     pub model_configs: Store<ModelConfig>,
+    /// All ModelProviderConfigs.
+    pub model_provider_configs: Store<ModelProviderConfig>,
     /// All RemoteMCPServers.
     pub remote_mcp_servers: Store<RemoteMCPServer>,
     /// The Deployments of agents (label `app=kagent`).
@@ -88,6 +90,7 @@ impl Cluster {
         Self {
             agents: cache.start("agents", ObjectKind::Agent, None, tasks),
             model_configs: cache.start("modelconfigs", ObjectKind::ModelConfig, None, tasks),
+            model_provider_configs: cache.start("modelproviderconfigs", ObjectKind::ModelProviderConfig, None, tasks),
             remote_mcp_servers: cache.start("remotemcpservers", ObjectKind::RemoteMcpServer, None, tasks),
             deployments: cache.start("deployments", ObjectKind::Deployment, Some("app=kagent"), tasks),
             client,

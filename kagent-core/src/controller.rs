@@ -15,6 +15,7 @@ mod discovery;
 mod events;
 mod gate;
 mod model_config;
+mod model_provider_config;
 mod queue;
 mod related;
 mod remote_mcp_server;
@@ -26,6 +27,7 @@ mod write_status;
 
 use std::time::Duration;
 
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{leader::Leadership, tasks::Tasks};
@@ -99,21 +101,22 @@ async fn lead(context: &Context, tasks: &Tasks) {
     let stop = tasks.shutdown_token().child_token();
     let _stop = stop.clone().drop_guard();
     let discovery = Discovery::new(context.store.clone(), tasks, stop, news, tool_rows);
-    // Boxed: together they are large.
-    tokio::join!(
+    let parts: [BoxFuture<'_, ()>; 9] = [
         Box::pin(agent::run(context, related.subscribe(), rows, events.clone())),
         Box::pin(model_config::run(context, related.subscribe(), events.clone())),
+        Box::pin(model_provider_config::run(context, related.subscribe(), events.clone())),
         Box::pin(remote_mcp_server::run(
             context,
             related.subscribe(),
             discovery.clone(),
             outcomes,
-            events.clone()
+            events.clone(),
         )),
         Box::pin(tool_servers::run(context, discovery.clone(), events)),
         Box::pin(rows::run(context, deleted)),
         Box::pin(tool_rows::run(context, &discovery, deleted_servers)),
         Box::pin(events::run(context.cluster.client.clone(), told)),
         Box::pin(related::watch_all(&context.cluster, related)),
-    );
+    ];
+    join_all(parts).await;
 }

@@ -11,7 +11,7 @@
 //! | `translate` | from an Agent to files and Kubernetes objects; pure | `kube` |
 //! | `cluster` | caches of the cluster, reads and writes beside them | `kube` |
 //! | `controller` | what a leader does for each kind of object | `kube` |
-//! | `mcp` | asking MCP servers for their tools | `kube` |
+//! | `mcp`, `providers` | asking MCP servers for their tools, model providers for their models | `kube` |
 //! | [`store`] | what is kept: agents, sessions, events, tasks, tools | `sqlite`, `postgres` for the engines |
 //! | [`registry`] | which agent is where | – |
 //! | [`leader`] | who may write to the cluster | – |
@@ -42,6 +42,8 @@ pub mod ident;
 pub mod leader;
 #[cfg(feature = "kube")]
 pub mod mcp;
+#[cfg(feature = "kube")]
+pub mod providers;
 pub mod registry;
 pub mod resolve;
 #[cfg(feature = "runtime")]

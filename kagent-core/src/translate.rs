@@ -19,6 +19,7 @@ pub mod discovery;
 pub mod fetched;
 pub mod hash;
 pub mod json;
+pub mod keep;
 pub mod manifest;
 mod mcp;
 mod model;
@@ -37,6 +38,7 @@ use kagent_api::{a2a::AgentCard, adk::AgentConfig};
 use serde::Serialize;
 
 pub use fetched::{Fetched, ObjectKey, ObjectKind};
+pub use keep::HashInput;
 pub use manifest::{ConfigFiles, Manifest};
 pub use options::TranslateOptions;
 pub use resolved::ResolvedAgent;
@@ -61,6 +63,8 @@ pub struct AgentOutputs {
     pub manifest: Manifest,
     /// The value of the pod annotation that rolls the pods.
     pub config_hash: String,
+    /// What that hash is taken over besides the files.
+    pub hash_input: HashInput,
 }
 
 /// Renders an agent.
@@ -88,7 +92,8 @@ pub fn build(agent: &ResolvedAgent, options: &TranslateOptions) -> Result<AgentO
             None => None,
         },
     };
-    let config_hash = build_hash(agent, &files);
+    let hash_input = build_hash_input(agent, &files);
+    let config_hash = hash_input.hash(&files);
     let manifest = manifest::build_manifest(agent, options, &files, &config_hash);
     Ok(AgentOutputs {
         config,
@@ -96,42 +101,30 @@ pub fn build(agent: &ResolvedAgent, options: &TranslateOptions) -> Result<AgentO
         files,
         manifest,
         config_hash,
+        hash_input,
     })
 }
 
-/// The hash over what the pod reads; `0` for a BYO agent that reads nothing of ours.
-fn build_hash(agent: &ResolvedAgent, files: &ConfigFiles) -> String {
-    let sandbox = files.sandbox.as_deref().unwrap_or_default().as_bytes();
-    let skills = files.skills.as_deref().unwrap_or_default().as_bytes();
+/// What decides whether the pods roll; nothing for a BYO agent that reads nothing of ours.
+fn build_hash_input(agent: &ResolvedAgent, files: &ConfigFiles) -> HashInput {
     match &agent.workload {
         Workload::Declarative(declarative) => {
-            let mut secrets = declarative.model.secret_hash.clone();
-            let mut seen = vec![declarative.model.name.as_str()];
+            let mut secrets = vec![declarative.model.secret_hash.clone()];
             if let Some(summarizer) = declarative.context.as_ref().and_then(|it| it.summarizer.as_ref()) {
-                secrets.extend(&summarizer.secret_hash);
+                secrets.push(summarizer.secret_hash.clone());
             }
             if let Some(memory) = &declarative.memory
-                && !seen.contains(&memory.model.name.as_str())
+                && memory.model.name != declarative.model.name
             {
-                secrets.extend(&memory.model.secret_hash);
-                seen.push(&memory.model.name);
+                secrets.push(memory.model.secret_hash.clone());
             }
-            for tool in &declarative.mcp_tools {
-                secrets.extend(&tool.secret_hash);
-            }
-            hash::config_hash(&[
-                files.config.as_bytes(),
-                files.card.as_bytes(),
-                &secrets,
-                sandbox,
-                skills,
-            ])
+            secrets.extend(declarative.mcp_tools.iter().map(|tool| tool.secret_hash.clone()));
+            secrets.retain(|hash| !hash.is_empty());
+            HashInput::Config(secrets)
         }
-        Workload::Byo(byo) if byo.mounts_config => {
-            hash::config_hash(&[files.config.as_bytes(), files.card.as_bytes(), sandbox, skills])
-        }
-        Workload::Byo(_) if !skills.is_empty() => hash::config_hash(&[skills]),
-        Workload::Byo(_) => "0".to_owned(),
+        Workload::Byo(byo) if byo.mounts_config => HashInput::Mounted,
+        Workload::Byo(_) if files.skills.is_some() => HashInput::Skills,
+        Workload::Byo(_) => HashInput::Nothing,
     }
 }
 

@@ -64,9 +64,21 @@ impl ControlPlane {
     /// # Panics
     /// When its programs are not there (the message says how to get them), or one of them does not start.
     pub async fn start() -> Self {
+        Self::start_parts(true).await
+    }
+
+    /// Starts one without the controller-manager: nothing acts on objects, and nothing is collected.
+    ///
+    /// # Panics
+    /// As [`ControlPlane::start`].
+    pub async fn start_without_controllers() -> Self {
+        Self::start_parts(false).await
+    }
+
+    async fn start_parts(with_controllers: bool) -> Self {
         let dir = SweptDir::new("kagent-plane-").expect("a temporary directory");
         write_admin_files(dir.path()).expect("files of a control plane");
-        let programs = Programs::start(dir.path())
+        let programs = Programs::start(dir.path(), with_controllers)
             .await
             .unwrap_or_else(|error| panic!("no control plane: {error:#}"));
         let kubeconfig = programs.admin_kubeconfig().to_owned();

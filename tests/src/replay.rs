@@ -3,5 +3,6 @@
 pub mod a2a;
 pub mod areas;
 pub mod meant;
+pub mod rendered;
 pub mod rest;
 pub mod server;

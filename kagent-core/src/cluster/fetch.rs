@@ -79,7 +79,7 @@ async fn fetch_object(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Fetch
         ObjectKind::Secret => read(cluster, key).await?.map(FetchedObject::Secret),
         ObjectKind::ConfigMap => read(cluster, key).await?.map(FetchedObject::ConfigMap),
         ObjectKind::Namespace => read_namespace(cluster, key).await?,
-        ObjectKind::Deployment => None,
+        ObjectKind::Deployment | ObjectKind::ModelProviderConfig => None,
     })
 }
 

@@ -41,7 +41,7 @@ use crate::{
 use status::Accepted;
 
 /// Agents that are worked on at the same time.
-const CONCURRENCY: u16 = 8;
+const CONCURRENCY: u16 = 16;
 
 struct Reconciler {
     context: Context,

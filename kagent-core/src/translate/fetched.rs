@@ -15,6 +15,8 @@ pub enum ObjectKind {
     Agent,
     /// kagent.dev ModelConfig.
     ModelConfig,
+    /// kagent.dev ModelProviderConfig; agents refer to none.
+    ModelProviderConfig,
     /// kagent.dev RemoteMCPServer.
     RemoteMcpServer,
     /// kagent.dev MCPServer, which belongs to kmcp.
@@ -37,6 +39,7 @@ impl fmt::Display for ObjectKind {
         f.write_str(match self {
             Self::Agent => "Agent.kagent.dev",
             Self::ModelConfig => "ModelConfig.kagent.dev",
+            Self::ModelProviderConfig => "ModelProviderConfig.kagent.dev",
             Self::RemoteMcpServer => "RemoteMCPServer.kagent.dev",
             Self::McpServer => "MCPServer.kagent.dev",
             Self::Service => "Service",

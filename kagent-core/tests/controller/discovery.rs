@@ -65,7 +65,8 @@ impl ServerHandler for Paged {
 }
 
 /// Serves `router` on a port of its own; the base URL.
-async fn serve(router: Router) -> String {
+#[expect(clippy::disallowed_methods, reason = "it ends with the test")]
+pub(crate) async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
     let address = listener.local_addr().expect("address");
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -114,6 +115,7 @@ async fn serve_liar(lie: impl Fn(usize) -> Value + Clone + Send + Sync + 'static
 }
 
 /// A port that takes connections and says nothing.
+#[expect(clippy::disallowed_methods, reason = "it ends with the test")]
 async fn serve_nothing() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
     let address = listener.local_addr().expect("address");
@@ -128,9 +130,11 @@ async fn serve_nothing() -> String {
 
 impl World {
     async fn create_server(&self, name: &str, url: &str) {
+        // Long enough for a busy machine, except for who does not answer anyway.
+        let timeout = if name.starts_with("hung") { "1s" } else { "1m" };
         self.create::<RemoteMCPServer>(json!({
             "metadata": {"name": name},
-            "spec": {"description": "Weather", "url": url, "timeout": "1s"},
+            "spec": {"description": "Weather", "url": url, "timeout": timeout},
         }))
         .await;
     }

@@ -3,4 +3,6 @@
 
 mod agents;
 mod discovery;
+mod providers;
+mod takeover;
 mod world;

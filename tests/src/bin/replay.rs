@@ -1,4 +1,4 @@
-//! `replay rest|a2a`: replays recorded answers against a server and prints each case as same, meant or different.
+//! `replay rest|a2a|rendered`: replays recorded answers against a server and prints each case as same, meant or different.
 
 use std::{
     io::Write,
@@ -12,7 +12,7 @@ use kagent_tests::replay::{
     a2a,
     areas::Areas,
     meant::MeantList,
-    rest,
+    rendered, rest,
     server::{Engine, Server},
 };
 
@@ -28,7 +28,7 @@ struct Args {
     /// Server program [default: $KAGENT_TEST_SERVER, else kagent-server beside this program]
     #[arg(long, value_name = "BINARY")]
     server: Option<PathBuf>,
-    /// Areas, separated by commas; AREA/CASE narrows to cases that begin so [default: areas.toml]
+    /// Areas, separated by commas; AREA/CASE narrows to cases that begin so [default: areas.toml]. Of rendered: cases
     #[arg(long, value_name = "AREA,…", value_delimiter = ',')]
     only: Vec<String>,
     /// Only callers of this A2A version
@@ -52,6 +52,7 @@ struct Args {
 enum Kind {
     Rest,
     A2a,
+    Rendered,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -83,6 +84,7 @@ async fn run(args: &Args) -> Result<bool> {
     };
     match args.kind {
         Kind::A2a => replay_a2a(args, &recordings, areas, &meant).await,
+        Kind::Rendered => replay_rendered(args, &recordings, &meant).await,
         Kind::Rest => replay_rest(args, &recordings, areas, &meant).await,
     }
 }
@@ -102,6 +104,23 @@ async fn replay_a2a(args: &Args, recordings: &Path, areas: Areas, meant: &MeantL
     let dir = args.dir.clone().unwrap_or_else(|| recordings.join("a2a"));
     let report = a2a::replay(&dir, &scope, meant).await?;
     print(&report.to_text())?;
+    Ok(report.list_different().is_empty())
+}
+
+async fn replay_rendered(args: &Args, recordings: &Path, meant: &MeantList) -> Result<bool> {
+    let dir = args.dir.clone().unwrap_or_else(|| recordings.join("rendered"));
+    let program = rendered::server::Program {
+        path: find_server(args)?,
+        on_postgres: args.engine == Some(EngineArg::Postgres),
+    };
+    let report = rendered::replay(&dir, &args.only, &program, meant).await?;
+    print(&report.to_text())?;
+    if let Some(path) = &args.write_differences {
+        let mut file = std::fs::File::options().create(true).append(true).open(path)?;
+        for line in report.list_as_json() {
+            writeln!(file, "{line}")?;
+        }
+    }
     Ok(report.list_different().is_empty())
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Programs {
     ports: Ports,
     kubeconfig: PathBuf,
     // Dropped in this order.
-    _controller_manager: Component,
+    _controller_manager: Option<Component>,
     apiserver: Mutex<Option<Component>>,
     _etcd: Component,
 }
@@ -47,19 +47,19 @@ struct Ports {
 
 impl Programs {
     /// Starts all programs with files in `dir`.
-    pub(super) async fn start(dir: &Path) -> Result<Self> {
+    pub(super) async fn start(dir: &Path, with_controllers: bool) -> Result<Self> {
         let bin = find_kube_binaries()?;
         for _ in 1..ATTEMPTS {
-            if let Some(programs) = Self::try_start(&bin, dir).await? {
+            if let Some(programs) = Self::try_start(&bin, dir, with_controllers).await? {
                 return Ok(programs);
             }
         }
-        let started = Self::try_start(&bin, dir).await?;
+        let started = Self::try_start(&bin, dir, with_controllers).await?;
         started.context("every port that was free was taken a moment later")
     }
 
     /// `None` when another program took one of the ports.
-    async fn try_start(bin: &Path, dir: &Path) -> Result<Option<Self>> {
+    async fn try_start(bin: &Path, dir: &Path, with_controllers: bool) -> Result<Option<Self>> {
         let ports = Ports {
             etcd: find_free_port()?,
             etcd_peer: find_free_port()?,
@@ -72,7 +72,10 @@ impl Programs {
         }
         let url = url_of(ports);
         let kubeconfig = write_kubeconfig(dir, "admin", &url, &ca_file(dir), "default", ADMIN_TOKEN)?;
-        let controller_manager = start_controller_manager(bin, dir, &kubeconfig)?;
+        let controller_manager = match with_controllers {
+            true => Some(start_controller_manager(bin, dir, &kubeconfig)?),
+            false => None,
+        };
         Ok(Some(Self {
             bin: bin.to_owned(),
             dir: dir.to_owned(),

@@ -75,6 +75,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     rule("auth", &[], NO_ENGINE),
     rule("cluster", &["translate"], NO_ENGINE),
     rule("mcp", &["translate"], NO_ENGINE),
+    rule("providers", &[], NO_ENGINE),
     rule("a2a", &["auth", "registry", "transport"], NO_ENGINE),
     rule(
         "service",
@@ -91,7 +92,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     ),
     rule(
         "controller",
-        &["cluster", "leader", "mcp", "store", "translate"],
+        &["cluster", "leader", "mcp", "providers", "store", "translate"],
         NO_ENGINE,
     ),
     rule("web", &["auth"], NO_ENGINE),

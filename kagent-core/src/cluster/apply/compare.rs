@@ -35,6 +35,24 @@ where
     })
 }
 
+/// Whether our field manager ever applied this object.
+pub(super) fn was_applied<K: Resource>(live: &K) -> bool {
+    let entries = live.meta().managed_fields.iter().flatten();
+    entries.into_iter().any(|entry| {
+        entry.manager.as_deref() == Some(super::FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
+    })
+}
+
+/// Whether `manager` applied the field at `path`, a JSON pointer into `fieldsV1`.
+pub(super) fn owns<K: Resource>(live: &K, manager: &str, path: &str) -> bool {
+    let entries = live.meta().managed_fields.iter().flatten();
+    entries
+        .into_iter()
+        .filter(|entry| entry.manager.as_deref() == Some(manager) && entry.operation.as_deref() == Some("Apply"))
+        .filter_map(|entry| entry.fields_v1.as_ref())
+        .any(|fields| fields.0.pointer(path).is_some())
+}
+
 /// Whether `live` has everything that `desired` has. Lists must have the same elements in the same order, each of which
 /// may have more (defaults).
 fn is_subset(desired: &Value, live: &Value) -> bool {

@@ -4,7 +4,7 @@ use kagent_api::v1alpha2::Agent;
 
 use super::super::context::Context;
 use crate::{
-    cluster::apply::{Applied, apply_manifest},
+    cluster::apply::{Applied, apply_agent},
     error::Result,
     translate::AgentOutputs,
 };
@@ -12,9 +12,9 @@ use crate::{
 /// Applies what was built.
 ///
 /// # Errors
-/// As [`apply_manifest`].
+/// As [`apply_agent`].
 pub(super) async fn apply(context: &Context, agent: &Agent, outputs: &AgentOutputs) -> Result<Applied> {
-    apply_manifest(&context.cluster.client, agent, &outputs.manifest)
+    Box::pin(apply_agent(&context.cluster.client, agent, outputs))
         .await
         .map_err(|error| error.context("failed to reconcile owned objects"))
 }
