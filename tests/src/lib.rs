@@ -7,5 +7,6 @@ pub mod generate;
 pub mod model;
 pub mod plane;
 pub mod replay;
+pub mod replicas;
 pub mod requirements;
 pub mod server;

@@ -8,5 +8,7 @@ mod openapi_coverage;
 mod processes;
 #[path = "all/quickstart.rs"]
 mod quickstart;
+#[path = "all/replicas.rs"]
+mod replicas;
 #[path = "all/rest_replay.rs"]
 mod rest_replay;
