@@ -4,6 +4,7 @@
 pub mod apply;
 mod cache;
 pub mod fetch;
+mod permissions;
 mod sync;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -13,6 +14,7 @@ use tokio::sync::broadcast;
 
 use crate::tasks::Tasks;
 
+pub use permissions::{Permission, Permissions};
 pub use sync::SyncState;
 
 // What changes are named by.
@@ -71,6 +73,7 @@ pub struct Cluster {
     /// The Deployments of agents (label `app=kagent`).
     pub deployments: Store<Deployment>,
     sync: SyncState,
+    permissions: Permissions,
     changes: broadcast::Sender<ObjectKey>,
 }
 
@@ -79,6 +82,7 @@ impl Cluster {
     ///
     /// Returns at once: [`Cluster::sync`] tells when the caches are complete.
     pub fn start(client: Client, scope: WatchScope, tasks: &Tasks) -> Self {
+        let (client, permissions) = Permissions::observe(&client, &scope, tasks);
         let sync = SyncState::default();
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
         let cache = cache::Cache {
@@ -96,6 +100,7 @@ impl Cluster {
             client,
             scope,
             sync,
+            permissions,
             changes,
         }
     }
@@ -103,6 +108,11 @@ impl Cluster {
     /// Which caches are complete.
     pub fn sync(&self) -> &SyncState {
         &self.sync
+    }
+
+    /// Which rights the server was found to lack.
+    pub fn permissions(&self) -> &Permissions {
+        &self.permissions
     }
 
     /// Names of objects that changed or went, from now on. After `Lagged` everything has to be looked at.

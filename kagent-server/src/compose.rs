@@ -163,6 +163,16 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
         })
     });
 
+    let permissions = cluster.permissions().clone();
+    checks.register_warning("permissions", move || {
+        let missing: Vec<_> = permissions.missing().iter().map(ToString::to_string).collect();
+        std::future::ready(if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("missing: {}", missing.join("; ")))
+        })
+    });
+
     // 5. Writers, of which only the leader's work.
     let options = Arc::new(build_options(args, server_url.as_ref()));
     if args.components.controllers {

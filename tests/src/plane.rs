@@ -6,6 +6,8 @@ mod credentials;
 mod isolated;
 mod kubelet;
 mod programs;
+mod rbac;
+mod server;
 mod services;
 
 use std::{
@@ -36,6 +38,8 @@ use self::{
 
 pub use isolated::{isolated, outside_address};
 pub use kubelet::Kubelet;
+pub use rbac::{ServerRules, ServiceAccountName};
+pub use server::ClusterServer;
 pub use services::publish_service;
 
 /// The machine may be busy with other tests.

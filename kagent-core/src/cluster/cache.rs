@@ -22,6 +22,7 @@ use tokio::sync::broadcast;
 
 use super::{
     WatchScope,
+    permissions::Permission,
     sync::{Pending, SyncState},
 };
 use crate::{
@@ -122,12 +123,17 @@ where
         while let Some((scope, event)) = events.next().await {
             match event {
                 Ok(event) => self.apply(scope, event),
-                Err(error) => tracing::warn!(
-                    watch = self.name,
-                    error = %crate::error::chain(&error),
-                    "watch interrupted, trying again"
-                ),
+                Err(error) => self.interrupted(&crate::error::chain(&error)),
             }
+        }
+    }
+
+    fn interrupted(&self, error: &str) {
+        if Permission::from_refusal(error).is_some() {
+            // It is told where it is noticed, once.
+            tracing::debug!(watch = self.name, error, "watch refused, trying again");
+        } else {
+            tracing::warn!(watch = self.name, error, "watch interrupted, trying again");
         }
     }
 

@@ -51,6 +51,7 @@ pub(super) async fn watch_all(cluster: &Cluster, changes: broadcast::Sender<Rela
         watch_kind::<MCPServer>(cluster, Some(ObjectKind::McpServer)),
         watch_kind::<ServiceAccount>(cluster, None),
         watch_namespaces(cluster),
+        watch_permissions(cluster),
     ]);
     while let Some(change) = streams.next().await {
         // No controller listens only while leadership ends.
@@ -80,6 +81,15 @@ where
 fn watch_namespaces(cluster: &Cluster) -> Changes {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(cluster.client.clone());
     watch_api(api, Some(ObjectKind::Namespace)).boxed()
+}
+
+/// What was refused can be done now, and need not wait for its next try.
+fn watch_permissions(cluster: &Cluster) -> Changes {
+    stream::unfold(cluster.permissions().granted(), |mut granted| async {
+        granted.changed().await.ok()?;
+        Some((RelatedChange::Listed, granted))
+    })
+    .boxed()
 }
 
 fn watch_api<K>(api: Api<PartialObjectMeta<K>>, kind: Option<ObjectKind>) -> impl Stream<Item = RelatedChange>

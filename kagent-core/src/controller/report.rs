@@ -1,6 +1,6 @@
 //! One log line per result of a reconcile. Failures are logged here and nowhere else.
 
-use crate::error::Error;
+use crate::{cluster::Permission, error::Error};
 
 /// What became of an object.
 pub(super) struct Outcome<'a> {
@@ -42,6 +42,12 @@ impl Outcome<'_> {
         let Self {
             kind, namespace, name, ..
         } = self;
-        tracing::warn!(kind, namespace, name, error = %error.chain(), "failed, trying again");
+        let error = error.chain();
+        if Permission::from_refusal(&error).is_some() {
+            // `cluster` has told of the permission, and the object's conditions do.
+            tracing::debug!(kind, namespace, name, error, "refused by the API server, trying again");
+        } else {
+            tracing::warn!(kind, namespace, name, error, "failed, trying again");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The listeners for the platform: `/healthz` and `/readyz` on one address, `/metrics` on another.
 //!
-//! `/healthz` says that the process runs; `/readyz` runs the named checks and lists them with `?verbose`.
+//! `/healthz` says that the process runs; `/readyz` runs the named checks and lists them with `?verbose`, or when
+//! one of them fails.
 
 use std::sync::Arc;
 
@@ -35,15 +36,17 @@ struct ReadyQuery {
 
 async fn readyz(State(checks): State<Checks>, Query(query): Query<ReadyQuery>) -> Response {
     let results = checks.run().await;
-    let ready = results.iter().all(|check| check.result.is_ok());
-    if ready && query.verbose.is_none() {
+    let ready = results.iter().all(|check| check.result.is_ok() || !check.required);
+    let quiet = results.iter().all(|check| check.result.is_ok());
+    if quiet && query.verbose.is_none() {
         return "ok".into_response();
     }
     let mut body = String::new();
     for check in &results {
         match &check.result {
             Ok(()) => body.push_str(&format!("[+]{} ok\n", check.name)),
-            Err(reason) => body.push_str(&format!("[-]{} failed: {reason}\n", check.name)),
+            Err(reason) if check.required => body.push_str(&format!("[-]{} failed: {reason}\n", check.name)),
+            Err(reason) => body.push_str(&format!("[!]{}: {reason}\n", check.name)),
         }
     }
     let (status, verdict) = if ready {

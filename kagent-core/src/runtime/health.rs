@@ -11,10 +11,17 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 type CheckFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Check = Arc<dyn Fn() -> CheckFuture + Send + Sync>;
 
+#[derive(Clone)]
+struct Entry {
+    name: &'static str,
+    required: bool,
+    check: Check,
+}
+
 /// The named checks of a process. Cheap to clone; all clones share one set.
 #[derive(Clone, Default)]
 pub struct Checks {
-    checks: Arc<RwLock<Vec<(&'static str, Check)>>>,
+    checks: Arc<RwLock<Vec<Entry>>>,
 }
 
 /// What one check said.
@@ -22,6 +29,8 @@ pub struct Checks {
 pub struct CheckResult {
     /// Name of the check.
     pub name: &'static str,
+    /// Whether the process is not ready while it fails.
+    pub required: bool,
     /// `Err` holds the reason.
     pub result: Result<(), String>,
 }
@@ -32,9 +41,19 @@ impl Checks {
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.checks
-            .write()
-            .push((name, Arc::new(move || Box::pin(check()) as CheckFuture)));
+        self.add(name, true, Arc::new(move || Box::pin(check()) as CheckFuture));
+    }
+
+    /// Adds a check whose failure is shown and does not stop the process from being ready: the rest goes on working.
+    pub fn register_warning<F>(&self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.add(name, false, Arc::new(move || Box::pin(check()) as CheckFuture));
+    }
+
+    fn add(&self, name: &'static str, required: bool, check: Check) {
+        self.checks.write().push(Entry { name, required, check });
     }
 
     /// Adds a check whose state somebody else sets; it fails with `reason` until then.
@@ -47,12 +66,16 @@ impl Checks {
     /// Runs all checks at the same time; the results in the order of registration.
     pub async fn run(&self) -> Vec<CheckResult> {
         let checks = self.checks.read().clone();
-        futures::future::join_all(checks.into_iter().map(|(name, check)| async move {
-            let result = match tokio::time::timeout(CHECK_TIMEOUT, check()).await {
+        futures::future::join_all(checks.into_iter().map(|entry| async move {
+            let result = match tokio::time::timeout(CHECK_TIMEOUT, (entry.check)()).await {
                 Ok(result) => result,
                 Err(_) => Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
             };
-            CheckResult { name, result }
+            CheckResult {
+                name: entry.name,
+                required: entry.required,
+                result,
+            }
         }))
         .await
     }
@@ -88,10 +111,12 @@ mod tests {
             vec![
                 CheckResult {
                     name: "hangs",
+                    required: true,
                     result: Err("no answer within 2 s".to_owned()),
                 },
                 CheckResult {
                     name: "fine",
+                    required: true,
                     result: Ok(()),
                 },
             ]

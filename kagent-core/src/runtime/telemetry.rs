@@ -88,6 +88,9 @@ const CHATTY: [&str; 8] = [
     "tower",
 ];
 
+/// What it logs by itself comes to our watches as errors, too, and is logged there, once where it repeats itself.
+const SILENT: &str = "kube_runtime::watcher";
+
 /// Installs the process-wide log. A second call changes nothing, which tests that start a server twice rely on.
 pub fn init(options: &TelemetryOptions) {
     let json = match options.format {
@@ -110,14 +113,15 @@ pub fn init(options: &TelemetryOptions) {
 }
 
 fn filter(level: LevelFilter) -> Targets {
-    let chatty = if level >= LevelFilter::TRACE {
-        LevelFilter::DEBUG
+    let (chatty, silent) = if level >= LevelFilter::TRACE {
+        (LevelFilter::DEBUG, LevelFilter::DEBUG)
     } else {
-        level.min(LevelFilter::WARN)
+        (level.min(LevelFilter::WARN), LevelFilter::OFF)
     };
     Targets::new()
         .with_default(level)
         .with_targets(CHATTY.map(|target| (target, chatty)))
+        .with_target(SILENT, silent)
 }
 
 #[cfg(test)]
@@ -150,5 +154,7 @@ mod tests {
         assert!(targets.would_enable("hyper::proto", &Level::WARN));
         assert!(!targets.would_enable("hyper::proto", &Level::DEBUG));
         assert!(!filter(LevelFilter::ERROR).would_enable("hyper::proto", &Level::WARN));
+        assert!(targets.would_enable("kube_runtime::controller", &Level::WARN));
+        assert!(!targets.would_enable("kube_runtime::watcher", &Level::ERROR));
     }
 }

@@ -161,6 +161,8 @@ fn start_apiserver(bin: &Path, dir: &Path, ports: Ports) -> Result<Component> {
         format!("--token-auth-file={}", dir.join(TOKENS).display()),
         "--authorization-mode=RBAC".to_owned(),
         "--disable-admission-plugins=ServiceAccount".to_owned(),
+        // As in OpenShift: who makes objects that block their owner's deletion needs the right to.
+        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
         "--profiling=false".to_owned(),
     ];
     Component::spawn("kube-apiserver", dir, &bin.join("kube-apiserver"), &arguments)

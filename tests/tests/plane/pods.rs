@@ -1,10 +1,6 @@
 //! The stand-in scheduler and kubelet: Deployments roll, EndpointSlices fill and Pods restart as in a cluster.
 
-use std::{
-    collections::BTreeSet,
-    fmt::Debug,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
@@ -13,35 +9,12 @@ use k8s_openapi::api::{
 };
 use kagent_tests::plane::{ControlPlane, Kubelet, isolated};
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    Api, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
 };
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-const WITHIN: Duration = Duration::from_secs(60);
-
-async fn create<K>(client: &Client, namespace: &str, object: Value)
-where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-    K: Clone + Debug + DeserializeOwned + Serialize,
-{
-    let object: K = serde_json::from_value(object).expect("object");
-    let api = Api::<K>::namespaced(client.clone(), namespace);
-    api.create(&PostParams::default(), &object).await.expect("created");
-}
-
-/// Waits until `look` finds something.
-async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(started.elapsed() < WITHIN, "{what} does not come");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
+use crate::world::{create, wait_for};
 
 fn mk_deployment(greeting: &str, replicas: i32) -> Value {
     json!({
