@@ -13,10 +13,14 @@ use std::{
 use k8s_openapi::api::core::v1::Namespace;
 use kagent_core::{
     api::v1alpha2::{Agent, MCPServer, ModelConfig, RemoteMCPServer},
-    translate::{self, AgentOutputs, Fetched, TranslateOptions, fetched::FetchedObject},
+    translate::{
+        self, AgentOutputs, Fetched, ObjectKind, TranslateOptions, fetched::FetchedObject, references::list_references,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+
+const NO_MCP_SERVERS: &str = "cluster: CRD mcpservers.kagent.dev is not installed";
 
 type Files = BTreeMap<String, String>;
 
@@ -133,6 +137,18 @@ impl World {
         self.fetched.insert_object(fetched);
     }
 
+    /// Looking for an MCPServer tells that there are none.
+    fn remove_mcp_servers(&mut self) {
+        let options = TranslateOptions::default();
+        for agent in self.agents.values() {
+            for key in list_references(agent, &options) {
+                if key.kind == ObjectKind::McpServer {
+                    self.fetched.insert(key, FetchedObject::NoSuchKind);
+                }
+            }
+        }
+    }
+
     /// Namespaces exist before what is in them.
     fn add_namespace(&mut self, name: &str) {
         if self.fetched.find_namespace(name).is_none() {
@@ -151,6 +167,9 @@ fn options_of(flags: &str) -> Option<TranslateOptions> {
         if let Some(variable) = line.strip_prefix("env ") {
             let (name, value) = variable.split_once('=').expect("NAME=value");
             options.otel_env.insert(name.to_owned(), value.to_owned());
+            continue;
+        }
+        if line == NO_MCP_SERVERS {
             continue;
         }
         let line = line.strip_prefix("--")?;
@@ -336,6 +355,9 @@ fn compare_case(name: &str) -> Vec<String> {
         if let Some(restart) = files.get(&format!("{step}restart.txt")) {
             let added = restart.split_whitespace().filter(|word| word.starts_with("--"));
             flags = format!("{flags}\n{}", added.collect::<Vec<_>>().join("\n"));
+        }
+        if flags.contains(NO_MCP_SERVERS) {
+            world.remove_mcp_servers();
         }
         match options_of(flags.trim()) {
             Some(options) => differences.extend(compare_step(&files, step, &world, &options)),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kagent_api::v1alpha2::Agent;
+use kagent_api::v1alpha2::{Agent, MCPServer};
 use kube::{
     Api, Resource,
     core::NamespaceResourceScope,
@@ -74,7 +74,7 @@ async fn fetch_object(cluster: &Cluster, key: &ObjectKey) -> Result<Option<Fetch
         ObjectKind::RemoteMcpServer => find(cluster, &cluster.remote_mcp_servers, key)
             .await?
             .map(FetchedObject::RemoteMcpServer),
-        ObjectKind::McpServer => read(cluster, key).await?.map(FetchedObject::McpServer),
+        ObjectKind::McpServer => read_mcp_server(cluster, key).await?,
         ObjectKind::Service => read(cluster, key).await?.map(FetchedObject::Service),
         ObjectKind::Secret => read(cluster, key).await?.map(FetchedObject::Secret),
         ObjectKind::ConfigMap => read(cluster, key).await?.map(FetchedObject::ConfigMap),
@@ -101,6 +101,22 @@ where
 {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), &key.namespace);
     Ok(answer(key, api.get_opt(&key.name)).await?.map(Arc::new))
+}
+
+/// kmcp's kind may not be installed, which the API server says with another 404 than for an object that is not there.
+async fn read_mcp_server(cluster: &Cluster, key: &ObjectKey) -> Result<Option<FetchedObject>> {
+    let api: Api<MCPServer> = Api::namespaced(cluster.client.clone(), &key.namespace);
+    let look = async {
+        match api.get(&key.name).await {
+            Ok(server) => Ok(Some(FetchedObject::McpServer(Arc::new(server)))),
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                let is_named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
+                Ok((!is_named).then_some(FetchedObject::NoSuchKind))
+            }
+            Err(error) => Err(error),
+        }
+    };
+    answer(key, look).await
 }
 
 /// Restricted rights often exclude Namespaces, which is a fact about them and not a failure.

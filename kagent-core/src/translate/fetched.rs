@@ -99,6 +99,8 @@ pub enum FetchedObject {
     Namespace(Arc<Namespace>),
     /// The server may not read this Namespace.
     ForbiddenNamespace,
+    /// Objects of this kind cannot exist: it is not installed.
+    NoSuchKind,
 }
 
 /// Objects by key. What is not in it does not exist.
@@ -124,7 +126,7 @@ impl Fetched {
             FetchedObject::Secret(it) => (ObjectKind::Secret, &it.metadata),
             FetchedObject::ConfigMap(it) => (ObjectKind::ConfigMap, &it.metadata),
             FetchedObject::Namespace(it) => (ObjectKind::Namespace, &it.metadata),
-            FetchedObject::ForbiddenNamespace => return,
+            FetchedObject::ForbiddenNamespace | FetchedObject::NoSuchKind => return,
         };
         let key = key_of(kind, metadata);
         self.insert(key, object);
@@ -170,6 +172,12 @@ impl Fetched {
             Some(FetchedObject::McpServer(server)) => Some(server),
             _ => None,
         }
+    }
+
+    /// Whether MCPServers cannot exist, as looking for this one told.
+    pub fn lacks_mcp_servers(&self, namespace: &str, name: &str) -> bool {
+        let key = ObjectKey::new(ObjectKind::McpServer, namespace, name);
+        matches!(self.find(&key), Some(FetchedObject::NoSuchKind))
     }
 
     /// The Service of this name.

@@ -9,7 +9,7 @@ use super::{
     references::source_key,
     resolved::{McpProtocol, ResolvedMcpTool, ResolvedSkills},
     skills::skill_names,
-    template::{TemplateData, TemplateError, render},
+    template::{TemplateData, render},
     validate::Problem,
 };
 
@@ -44,12 +44,8 @@ pub(super) fn resolve_prompt(
         includes: read_sources(sources, namespace, fetched)
             .map_err(|message| Problem::new("spec.declarative.promptTemplate", message))?,
     };
-    render(&text, &data).map_err(|error| match error {
-        TemplateError::Invalid(message) => {
-            Problem::new(FIELD, format!("failed to execute system message template: {message}"))
-        }
-        TemplateError::Unsupported(what) => Problem::unsupported(&format!("{FIELD}: {what}")),
-    })
+    render(&text, &data)
+        .map_err(|message| Problem::new(FIELD, format!("failed to execute system message template: {message}")))
 }
 
 /// Streamable HTTP first, as in `config.json`.

@@ -84,6 +84,11 @@ fn resolve_server(
     let name = &server.reference.name;
     let missing = |kind| Problem::missing(&ObjectKey::new(kind, server_namespace, name)).at(field);
     let mut resolved = match server_kind(server) {
+        Some(ServerKind::McpServer) if fetched.lacks_mcp_servers(server_namespace, name) => {
+            let message =
+                "failed to get restmapping: no matches for kind \"MCPServer\" in version \"kagent.dev/v1alpha1\"";
+            return Err(Problem::new(field, message));
+        }
         Some(ServerKind::McpServer) => {
             let found = fetched.find_mcp_server(server_namespace, name);
             let found = found.ok_or_else(|| missing(ObjectKind::McpServer))?;

@@ -192,14 +192,14 @@ impl World<'_> {
             let mut server = Some(server);
             let mut played = BTreeMap::new();
             for case in &cases {
-                let differences = self.play(case, Some((&mut server, &lines))).await?;
+                let differences = or_told(self.play(case, Some((&mut server, &lines))).await);
                 played.insert(case.name.clone(), explain(&case.name, differences, meant));
             }
             return Ok(played);
         }
         let played: BTreeMap<_, _> = stream::iter(cases)
             .map(async |case| {
-                let differences = self.play(&case, None).await?;
+                let differences = or_told(self.play(&case, None).await);
                 let deviations = explain(&case.name, differences, meant);
                 anyhow::Ok((case.name, deviations))
             })
@@ -303,6 +303,11 @@ impl World<'_> {
         }
         Ok(last)
     }
+}
+
+/// A step that cannot be played differs; it does not end the run.
+fn or_told(played: Result<Differences>) -> Differences {
+    played.unwrap_or_else(|error| Differences::from([("error".to_owned(), (Value::Null, json!(format!("{error:#}"))))]))
 }
 
 fn explain(case: &str, differences: Differences, meant: &MeantList) -> Vec<Deviation> {
