@@ -65,6 +65,10 @@ impl Programs {
             etcd_peer: find_free_port()?,
             apiserver: find_free_port()?,
         };
+        for log in ["etcd.log", "kube-apiserver.log"] {
+            // What an attempt before said is no reason for this one; at the first there is none.
+            let _ = std::fs::remove_file(dir.join(log));
+        }
         let mut etcd = start_etcd(bin, dir, ports)?;
         let mut apiserver = start_apiserver(bin, dir, ports)?;
         if !wait_until_ready(dir, ports, &mut [&mut etcd, &mut apiserver]).await? {

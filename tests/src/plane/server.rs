@@ -127,6 +127,16 @@ impl ClusterServer {
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
+    /// A request of its API with a body: status and answer.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is not JSON.
+    pub async fn send(&self, method: http::Method, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let request = self.http.request(method, format!("{}{path}", self.url())).json(body);
+        let answer = request.send().await.context("no answer")?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
     /// Sends a request of this version of A2A to an agent, `namespace/name`: the JSON-RPC answer.
     ///
     /// # Errors

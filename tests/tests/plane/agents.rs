@@ -1,10 +1,12 @@
 //! From an Agent to an answer, on a real control plane, by the real server with the rights of its chart and no more.
 
+use http::Method;
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
-    core::v1::{Pod, Secret},
+    core::v1::{Pod, Secret, ServiceAccount},
+    events::v1::Event,
 };
-use kagent_api::v1alpha2::{Agent, ModelConfig};
+use kagent_api::v1alpha2::{Agent, ModelConfig, ModelProviderConfig, RemoteMCPServer};
 use kagent_tests::{
     adk::{mk_request, read_artifacts},
     model::{ModelServer, Reply},
@@ -14,7 +16,7 @@ use kube::{Api, api::ListParams};
 use serde_json::json;
 
 use crate::world::{
-    INSTALLATION, SERVER, create, create_namespace, mk_scout, read_rules, start_plane, wait_until_ready,
+    INSTALLATION, SERVER, create, create_namespace, mk_scout, read_rules, start_plane, wait_for, wait_until_ready,
 };
 
 const MAIN: &str = env!("CARGO_MANIFEST_DIR");
@@ -166,5 +168,93 @@ fn with_watch_namespaces_the_rights_of_those_namespaces_are_enough() {
                 .is_empty()
         );
         kubelet.stop().await;
+    });
+}
+
+#[test]
+fn the_rights_are_enough_for_what_users_do_and_for_what_goes_wrong() {
+    isolated(async {
+        let plane = start_plane().await;
+        let client = plane.admin_client().await;
+        read_rules().grant_cluster(&client, SERVER).await.expect("granted");
+        let kubeconfig = plane.kubeconfig_for(SERVER.namespace, SERVER.name).await;
+        let mut server = ClusterServer::spawn(3, &kubeconfig, &[]).expect("a server");
+        server.wait_for_readyz(|status, _| status == 200).await.expect("ready");
+
+        // Statuses and Events of everything that cannot work.
+        let broken = json!({
+            "apiVersion": "kagent.dev/v1alpha2", "kind": "Agent", "metadata": {"name": "broken"},
+            "spec": {"type": "Declarative", "declarative": {"modelConfig": "none", "systemMessage": "x"}},
+        });
+        create::<Agent>(&client, INSTALLATION, broken).await;
+        let model = json!({
+            "apiVersion": "kagent.dev/v1alpha2", "kind": "ModelConfig", "metadata": {"name": "keyless"},
+            "spec": {"provider": "OpenAI", "model": "m", "apiKeySecret": "none", "apiKeySecretKey": "KEY"},
+        });
+        create::<ModelConfig>(&client, INSTALLATION, model).await;
+        let tools = json!({
+            "apiVersion": "kagent.dev/v1alpha2", "kind": "RemoteMCPServer", "metadata": {"name": "dead"},
+            "spec": {"description": "Nobody is there.", "url": "http://127.0.0.1:9/mcp"},
+        });
+        create::<RemoteMCPServer>(&client, INSTALLATION, tools).await;
+        let provider = json!({
+            "apiVersion": "kagent.dev/v1alpha2", "kind": "ModelProviderConfig", "metadata": {"name": "dead"},
+            "spec": {"type": "Ollama", "endpoint": "http://127.0.0.1:9"},
+        });
+        create::<ModelProviderConfig>(&client, INSTALLATION, provider).await;
+        let events = Api::<Event>::namespaced(client.clone(), INSTALLATION);
+        for kind in ["Agent", "ModelConfig", "RemoteMCPServer", "ModelProviderConfig"] {
+            let what = format!("an Event about the {kind}");
+            wait_for(&what, async || {
+                let told = events.list(&ListParams::default()).await.expect("events").items;
+                told.into_iter().find(|event| {
+                    event
+                        .regarding
+                        .as_ref()
+                        .is_some_and(|it| it.kind.as_deref() == Some(kind))
+                })
+            })
+            .await;
+        }
+
+        // An Agent made, changed and deleted over REST, with what the change makes superfluous.
+        let mut agent = mk_scout(MAIN);
+        agent["metadata"]["namespace"] = json!(INSTALLATION);
+        let (status, body) = server
+            .send(Method::POST, "/api/agents", &agent)
+            .await
+            .expect("an answer");
+        assert_eq!(status, 201, "{body}");
+        let accounts = Api::<ServiceAccount>::namespaced(client.clone(), INSTALLATION);
+        wait_for("a ServiceAccount", async || {
+            accounts.get_opt("scout").await.expect("an answer")
+        })
+        .await;
+        agent["spec"]["byo"]["deployment"]["serviceAccountName"] = json!("default");
+        let (status, body) = server
+            .send(Method::PUT, "/api/agents", &agent)
+            .await
+            .expect("an answer");
+        assert_eq!(status, 200, "{body}");
+        wait_for("its end", async || {
+            accounts
+                .get_opt("scout")
+                .await
+                .expect("an answer")
+                .is_none()
+                .then_some(())
+        })
+        .await;
+        let path = "/api/agents/kagent/scout";
+        let (status, body) = server.send(Method::DELETE, path, &json!({})).await.expect("an answer");
+        assert_eq!(status, 200, "{body}");
+        let (status, body) = server.get("/api/namespaces").await.expect("namespaces");
+        assert_eq!(status, 200, "{body}");
+
+        let ready = server.wait_for_readyz(|status, _| status == 200).await.expect("ready");
+        assert_eq!(ready, "ok");
+        let log = server.read_log();
+        assert!(!log.contains("permission"), "{log}");
+        assert!(!log.contains("forbidden"), "{log}");
     });
 }

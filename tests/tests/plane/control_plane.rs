@@ -77,3 +77,50 @@ async fn the_api_server_goes_away_and_comes_back_with_all_objects() {
     plane.start_apiserver().await;
     agents.get("a").await.expect("the same object");
 }
+
+/// Command lines of all processes that mention `text`.
+fn find_processes(text: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").expect("/proc");
+    let lines = entries.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    lines
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(text))
+        .collect()
+}
+
+#[tokio::test]
+async fn nothing_is_left_when_the_test_process_is_killed() {
+    let dir = tempfile::tempdir().expect("directory");
+    let place = dir.path().display().to_string();
+    let mut test = tokio::process::Command::new(std::env::current_exe().expect("this program"))
+        .args([
+            "--exact",
+            "control_plane::a_service_account_may_do_nothing_until_it_is_allowed",
+        ])
+        .env("TMPDIR", dir.path())
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("a test process");
+    let started = Instant::now();
+    while find_processes(&place)
+        .iter()
+        .filter(|line| line.contains("kube-apiserver"))
+        .count()
+        < 2
+    {
+        assert!(started.elapsed() < WITHIN, "the API server does not start");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    test.kill().await.expect("killed");
+    let killed = Instant::now();
+    loop {
+        let processes = find_processes(&place);
+        let files = std::fs::read_dir(dir.path()).expect("directory").count();
+        if processes.is_empty() && files == 0 {
+            break;
+        }
+        assert!(killed.elapsed() < WITHIN, "{files} entries and {processes:?} are left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -38,7 +38,10 @@ pub(crate) fn provide_control_plane() -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from) {
         return match PROGRAMS.iter().find(|(name, _)| !dir.join(name).is_file()) {
             None => Ok(dir),
-            Some((name, _)) => bail!("KUBEBUILDER_ASSETS is {}, where there is no {name}", dir.display()),
+            Some((name, _)) => bail!(
+                "KUBEBUILDER_ASSETS is {}, where there is no {name}: unset it, and the control plane is built with Go",
+                dir.display()
+            ),
         };
     }
     let modules = Modules::read()?;
