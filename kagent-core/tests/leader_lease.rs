@@ -9,7 +9,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kagent_core::{
     clock::manual::ManualClock,
     leader::{
-        LeaderElector, Leadership,
+        ElectionTimes, LeaderElector, Leadership,
         contract::{SHORT_TIMES, check_election, check_only_candidate, lease::LeaseHarness},
         lease::{LEASE_NAME, LeaseConfig, LeaseElector},
     },
@@ -43,7 +43,18 @@ struct Candidate {
     tasks: Tasks,
 }
 
+/// With tries so rare that only what is noticed in between can explain a quick change.
+const RARE: ElectionTimes = ElectionTimes {
+    lease_duration: Duration::from_secs(300),
+    renew_deadline: Duration::from_secs(290),
+    retry_period: Duration::from_secs(120),
+};
+
 fn candidate(client: Client, identity: &str) -> Candidate {
+    candidate_with(client, identity, SHORT_TIMES)
+}
+
+fn candidate_with(client: Client, identity: &str, times: ElectionTimes) -> Candidate {
     let (tasks, _ends) = Tasks::new();
     let clock = Arc::new(ManualClock::default());
     let resign = CancellationToken::new();
@@ -51,7 +62,7 @@ fn candidate(client: Client, identity: &str) -> Candidate {
         namespace: NAMESPACE.to_owned(),
         name: LEASE_NAME.to_owned(),
         identity: identity.to_owned(),
-        times: SHORT_TIMES,
+        times,
     };
     let elector = LeaseElector::new(client, config, clock.clone(), resign.clone(), &tasks).expect("valid");
     Candidate {
@@ -168,6 +179,45 @@ async fn clocks_are_not_compared() {
         );
         assert_eq!(read_spec(&client).await.lease_transitions, Some(8));
     }
+}
+
+#[tokio::test]
+async fn a_lease_that_is_given_up_is_taken_at_once() {
+    let kube = start_kube();
+    let first = candidate_with(kube.client(), "first", RARE);
+    first.wait_for(Leadership::Leader).await;
+    let second = candidate_with(kube.client(), "second", RARE);
+    let state = second.elector.follow().await.expect("joined");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(*state.borrow(), Leadership::Follower);
+    first.resign.cancel();
+    second.wait_for(Leadership::Leader).await;
+}
+
+#[tokio::test]
+async fn a_lease_that_runs_out_is_taken_at_its_end() {
+    let kube = start_kube();
+    let client = kube.client();
+    let api: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
+    let lease: Lease = serde_json::from_value(json!({
+        "metadata": {"name": LEASE_NAME},
+        "spec": {"holderIdentity": "the other", "leaseDurationSeconds": 3},
+    }))
+    .expect("Lease");
+    api.create(&PostParams::default(), &lease).await.expect("created");
+    let ours = candidate_with(client.clone(), "ours", RARE);
+    ours.elector.follow().await.expect("joined");
+    // Renewed once: the end moves.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut renewed = api.get(LEASE_NAME).await.expect("the Lease");
+    let spec = renewed.spec.get_or_insert_default();
+    spec.lease_transitions = Some(1);
+    api.replace(LEASE_NAME, &PostParams::default(), &renewed)
+        .await
+        .expect("renewed");
+    let began = Instant::now();
+    ours.wait_for(Leadership::Leader).await;
+    assert!(began.elapsed() >= Duration::from_millis(2900), "{:?}", began.elapsed());
 }
 
 /// A namespace that does not exist is no election, and the log says so.

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use crate::{process, provision::postgres};
+use crate::{
+    process,
+    provision::{kube, postgres},
+};
 
 const POSTGRES_URL: &str = "KAGENT_TEST_POSTGRES_URL";
 
@@ -64,6 +67,9 @@ pub(crate) fn run_replay(args: &PassArgs) -> anyhow::Result<()> {
 pub(crate) fn run_bench(args: &BenchArgs) -> anyhow::Result<()> {
     // What is measured stands beside the benchmark's own program.
     process::run(process::cargo().args(["build", "-q", "--release", "-p", "kagent-server"]))?;
+    if args.name == "ha" {
+        return run_ha(&args.args);
+    }
     process::run(
         process::cargo()
             .args([
@@ -77,5 +83,20 @@ pub(crate) fn run_bench(args: &BenchArgs) -> anyhow::Result<()> {
                 "--",
             ])
             .args(&args.args),
+    )
+}
+
+/// The benchmark of replicas, on a control plane and a Postgres. Only the server is optimised: the benchmark's own program
+/// waits, and stands on the harness of the tests.
+fn run_ha(args: &[String]) -> anyhow::Result<()> {
+    let control_plane = kube::provide_control_plane()?;
+    let postgres = postgres::start(&postgres::provide_binaries()?)?;
+    process::run(
+        process::cargo()
+            .args(["run", "-q", "-p", "kagent-bench", "--features", "ha", "--bin", "ha", "--"])
+            .args(args)
+            .env(POSTGRES_URL, &postgres.url)
+            .env("KAGENT_TEST_KUBE_BINARIES", control_plane)
+            .env("KAGENT_TEST_SERVER", process::target_dir().join("release/kagent-server")),
     )
 }

@@ -16,7 +16,7 @@ use kube::{
 };
 use tokio::{
     sync::watch,
-    time::{Duration, Instant},
+    time::{Duration, Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -109,12 +109,18 @@ impl Observed {
             .unwrap_or_default()
     }
 
-    /// For how long nobody else may take it: what its holder wrote into it, since it was seen to change.
-    fn is_held(&self) -> bool {
+    /// Until when nobody else may take it: for as long as its holder wrote into it, since it was seen to change.
+    fn held_until(&self) -> Instant {
+        if self.holder().is_empty() {
+            return self.since;
+        }
         let spec = self.lease.spec.as_ref();
         let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
-        let seconds = u64::try_from(seconds).unwrap_or_default();
-        !self.holder().is_empty() && self.since.elapsed() < Duration::from_secs(seconds)
+        self.since + Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+    }
+
+    fn is_held(&self) -> bool {
+        Instant::now() < self.held_until()
     }
 }
 
@@ -138,16 +144,19 @@ impl LeaseLock {
     /// The Lease as it is now. What has not changed is as old as before.
     async fn observe(&mut self) -> Result<bool> {
         let lease = self.api.get_opt(&self.config.name).await.map_err(explain)?;
-        let Some(lease) = lease else {
-            self.observed = None;
-            return Ok(false);
-        };
+        match lease {
+            Some(lease) => self.note(lease),
+            None => self.observed = None,
+        }
+        Ok(self.observed.is_some())
+    }
+
+    fn note(&mut self, lease: Lease) {
         let since = match &self.observed {
             Some(observed) if observed.lease.spec == lease.spec => observed.since,
             _ => Instant::now(),
         };
         self.observed = Some(Observed { lease, since });
-        Ok(true)
     }
 
     /// Writes the Lease over the version that was seen. `false`: somebody else was quicker.
@@ -175,6 +184,8 @@ impl LeaseLock {
             Ok(lease) => {
                 let since = Instant::now();
                 self.observed = Some(Observed { lease, since });
+                // A holder has no use for it, and a watch that nobody reads is a burden for all.
+                self.watch = None;
                 Ok(true)
             }
             // Written or made by somebody else since we looked.
@@ -262,29 +273,47 @@ impl Lock for LeaseLock {
         Err(Error::conflict("the Lease is written by others all the time"))
     }
 
-    /// A leader that leaves is noticed at once, not at the next try. Without the right to watch, the next try it is.
+    /// A leader that leaves is noticed at once, and the end of a lease when it comes, not at the next try. Without the
+    /// right to watch, the next try it is.
     async fn wait_for_chance(&mut self) {
-        let watch = self.watch.get_or_insert_with(|| {
-            watcher::watch_object(self.api.clone(), &self.config.name)
-                .default_backoff()
-                .boxed()
-        });
-        while let Some(event) = watch.next().await {
+        loop {
+            let end = self.observed.as_ref().map(Observed::held_until);
+            let end = end.filter(|end| Instant::now() < *end);
+            let watch = self.watch.get_or_insert_with(|| {
+                watcher::watch_object(self.api.clone(), &self.config.name)
+                    .default_backoff()
+                    .boxed()
+            });
+            let event = tokio::select! {
+                () = wait_until(end) => return,
+                event = watch.next() => event,
+            };
             match event {
-                Ok(Some(lease)) => {
-                    let since = Instant::now();
-                    if (Observed { lease, since }).holder().is_empty() {
+                Some(Ok(Some(lease))) => {
+                    self.note(lease);
+                    if self
+                        .observed
+                        .as_ref()
+                        .is_some_and(|observed| observed.holder().is_empty())
+                    {
                         return;
                     }
                 }
                 // Deleted, or not there yet: the next try makes it.
-                Ok(None) => {}
-                Err(error) => {
+                Some(Ok(None)) => {}
+                Some(Err(error)) => {
                     tracing::debug!(error = %crate::error::chain(&error), "the Lease is not watched, trying again");
                 }
+                None => self.watch = None,
             }
         }
-        std::future::pending().await
+    }
+}
+
+async fn wait_until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 
