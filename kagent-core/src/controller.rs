@@ -100,7 +100,7 @@ async fn lead(context: &Context, tasks: &Tasks) {
     // Workers are tasks of their own; they end when this is dropped.
     let stop = tasks.shutdown_token().child_token();
     let _stop = stop.clone().drop_guard();
-    let discovery = Discovery::new(context.store.clone(), tasks, stop, news, tool_rows);
+    let discovery = Discovery::new(context.clone(), tasks, stop, news, tool_rows);
     let parts: [BoxFuture<'_, ()>; 9] = [
         Box::pin(agent::run(context, related.subscribe(), rows, events.clone())),
         Box::pin(model_config::run(context, related.subscribe(), events.clone())),

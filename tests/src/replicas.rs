@@ -112,6 +112,7 @@ impl Installation {
             child,
             api: None,
             probes: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics: None,
             identity: None,
             log,
             http: build_client()?,
@@ -207,6 +208,7 @@ pub struct Replica {
     child: Child,
     api: Option<SocketAddr>,
     probes: SocketAddr,
+    metrics: Option<SocketAddr>,
     identity: Option<String>,
     log: PathBuf,
     http: reqwest::Client,
@@ -240,6 +242,7 @@ impl Replica {
             }
             if let Some(probes) = text("probes").and_then(|probes| probes.parse().ok()) {
                 self.probes = probes;
+                self.metrics = text("metrics").and_then(|metrics| metrics.parse().ok());
                 self.api = text("address").and_then(|address| address.parse().ok());
             }
         }
@@ -257,6 +260,16 @@ impl Replica {
     /// When it does not answer.
     pub async fn read_readiness(&self) -> Result<String> {
         let url = format!("http://{}/readyz?verbose", self.probes);
+        Ok(self.http.get(url).send().await?.text().await?)
+    }
+
+    /// What `/metrics` says, where a flag has turned it on.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn read_metrics(&self) -> Result<String> {
+        let address = self.metrics.context("this replica has no metrics")?;
+        let url = format!("http://{address}/metrics");
         Ok(self.http.get(url).send().await?.text().await?)
     }
 

@@ -93,10 +93,23 @@ fn run_ha(args: &[String]) -> anyhow::Result<()> {
     let postgres = postgres::start(&postgres::provide_binaries()?)?;
     process::run(
         process::cargo()
-            .args(["run", "-q", "-p", "kagent-bench", "--features", "ha", "--bin", "ha", "--"])
+            .args([
+                "run",
+                "-q",
+                "-p",
+                "kagent-bench",
+                "--features",
+                "ha",
+                "--bin",
+                "ha",
+                "--",
+            ])
             .args(args)
             .env(POSTGRES_URL, &postgres.url)
             .env("KAGENT_TEST_KUBE_BINARIES", control_plane)
-            .env("KAGENT_TEST_SERVER", process::target_dir().join("release/kagent-server")),
+            .env(
+                "KAGENT_TEST_SERVER",
+                process::target_dir().join("release/kagent-server"),
+            ),
     )
 }

@@ -135,7 +135,10 @@ async fn play(installation: &Installation, replicas: &mut Vec<Replica>, rounds: 
         installation.create_agent(&name).await?;
         installation.wait_until_reconciled(&name).await?;
         seen.seconds.push(began.elapsed().as_secs_f64());
-        ensure!(!is_reconciled_by(&leader, &name), "the old leader has reconciled {name} itself");
+        ensure!(
+            !is_reconciled_by(&leader, &name),
+            "the old leader has reconciled {name} itself"
+        );
         leader.wait_for_end().await.context("the old leader")?;
         for load in loads {
             let report = load.stop().await;
@@ -150,7 +153,8 @@ async fn play(installation: &Installation, replicas: &mut Vec<Replica>, rounds: 
 fn is_reconciled_by(replica: &Replica, agent: &str) -> bool {
     let name = format!("\"{agent}\"");
     let log = replica.read_log();
-    log.lines().any(|line| line.contains("\"reconciled\"") && line.contains(&name))
+    log.lines()
+        .any(|line| line.contains("\"reconciled\"") && line.contains(&name))
 }
 
 fn median(figures: &[f64]) -> f64 {

@@ -262,6 +262,13 @@ impl<'a> Writer<'a> {
             let applied = within_deadline(&what, api.patch(&name, &parameters, &Patch::Apply(desired))).await?;
             return Ok((applied, true));
         }
+        if let Some(writer) = takeover::find_returned_writer(&live, FIELD_MANAGER) {
+            let namespace = &self.owner.namespace;
+            tracing::warn!(
+                %kind, namespace, name, writer,
+                "another controller writes this object too: is a kagent controller without leader election still running?"
+            );
+        }
         // What applying would give says who would own what. If nothing else changes, that is all that is written.
         let dry = PatchParams {
             dry_run: true,

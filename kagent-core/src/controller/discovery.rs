@@ -11,15 +11,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{backoff, rows::RowsSender};
+use super::{backoff, context::Context, rows::RowsSender};
 use crate::{
     clock,
     error::Result,
     mcp,
-    store::{
-        Store,
-        tools::{NewTool, NewToolServer},
-    },
+    store::tools::{NewTool, NewToolServer},
     tasks::Tasks,
     translate::{ObjectKey, ObjectKind, discovery::McpEndpoint},
 };
@@ -58,7 +55,7 @@ struct Followed {
 
 /// All tool servers that are followed. One per time of leadership.
 pub(super) struct Discovery {
-    store: Arc<dyn Store>,
+    context: Context,
     tasks: Tasks,
     stop: CancellationToken,
     conversations: Semaphore,
@@ -73,14 +70,14 @@ pub(super) struct Discovery {
 impl Discovery {
     /// Follows nobody yet. Workers end with `stop`; `changed` learns of new outcomes, `rows` of servers that went.
     pub(super) fn new(
-        store: Arc<dyn Store>,
+        context: Context,
         tasks: &Tasks,
         stop: CancellationToken,
         changed: mpsc::UnboundedSender<ObjectKey>,
         rows: RowsSender,
     ) -> Arc<Self> {
         Arc::new(Self {
-            store,
+            context,
             tasks: tasks.clone(),
             stop,
             conversations: Semaphore::new(CONVERSATIONS),
@@ -151,6 +148,16 @@ impl Discovery {
         self.followed.lock().get(key).and_then(|known| known.outcome.clone())
     }
 
+    async fn upsert(&self, row: &NewToolServer) -> Result<()> {
+        let _permit = self.context.begin_write()?;
+        self.context.store.upsert_tool_server(row).await
+    }
+
+    async fn replace(&self, name: &str, kind: &str, tools: &[NewTool]) -> Result<()> {
+        let _permit = self.context.begin_write()?;
+        self.context.store.replace_tools(name, kind, tools).await
+    }
+
     /// Keeps an outcome, unless the target has changed meanwhile.
     fn keep(&self, key: &ObjectKey, target: &Target, outcome: Outcome) {
         let mut followed = self.followed.lock();
@@ -212,7 +219,7 @@ impl Worker {
             description: self.target.description.clone(),
         };
         let mut waits = backoff::build();
-        while let Err(error) = self.discovery.store.upsert_tool_server(&row).await {
+        while let Err(error) = self.discovery.upsert(&row).await {
             tracing::warn!(server = row.name, error = %error.chain(), "cannot store a tool server, trying again");
             tokio::time::sleep(waits.next().unwrap_or_default()).await;
         }
@@ -251,7 +258,7 @@ impl Worker {
         tools.sort_by(|a, b| a.id.cmp(&b.id));
         if stored.as_ref() != Some(&tools) {
             let kind = self.key.kind.to_string();
-            if let Err(error) = self.discovery.store.replace_tools(&name, &kind, &tools).await {
+            if let Err(error) = self.discovery.replace(&name, &kind, &tools).await {
                 tracing::warn!(server = name, error = %error.chain(), "cannot store tools, trying again");
                 return Outcome::Failed(format!(
                     "failed to store tools for toolServer {name}: {}",

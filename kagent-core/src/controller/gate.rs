@@ -37,3 +37,58 @@ fn refuse() -> kube::Error {
         Status::failure("this replica does not lead any more", "ServiceUnavailable").with_code(503),
     ))
 }
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::{
+        Api,
+        api::{DeleteParams, Patch, PatchParams, PostParams},
+    };
+    use parking_lot::Mutex;
+    use serde_json::json;
+
+    use super::*;
+    use crate::leader::{Leadership, manual::ManualLeader};
+
+    /// An API server that notes what arrives and answers with an object.
+    fn mk_client(arrived: Arc<Mutex<Vec<Method>>>) -> Client {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            arrived.lock().push(request.method().clone());
+            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+            std::future::ready(Ok::<_, BoxError>(Response::new(Body::from(
+                object.to_string().into_bytes(),
+            ))))
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test]
+    async fn writes_arrive_only_while_this_replica_leads_and_reads_always() {
+        let arrived = Arc::new(Mutex::new(Vec::new()));
+        let leader = Arc::new(ManualLeader::new());
+        let client = gate_writes(&mk_client(Arc::clone(&arrived)), leader.clone());
+        let api: Api<ConfigMap> = Api::default_namespaced(client);
+        let map = ConfigMap::default();
+        let write = async || {
+            [
+                api.create(&PostParams::default(), &map).await.err(),
+                api.patch("a", &PatchParams::default(), &Patch::Merge(&map)).await.err(),
+                api.replace("a", &PostParams::default(), &map).await.err(),
+                api.delete("a", &DeleteParams::default()).await.err(),
+            ]
+        };
+        for refused in write().await {
+            let error = refused.expect("a follower wrote");
+            assert!(error.to_string().contains("does not lead"), "{error}");
+        }
+        api.get("a").await.expect("a follower reads");
+        assert_eq!(*arrived.lock(), [Method::GET]);
+
+        leader.set(Leadership::Leader);
+        for failure in write().await {
+            assert!(failure.is_none(), "{failure:?}");
+        }
+        assert_eq!(arrived.lock().len(), 5);
+    }
+}

@@ -33,7 +33,11 @@ async fn delete_stale(context: &Context, discovery: &Discovery) -> Result<()> {
             continue;
         };
         let stale = context.cluster.scope.contains(&key.namespace) && is_stale(context, discovery, &key);
-        if stale && context.store.delete_tool_server(&row.name, &row.group_kind).await? {
+        if !stale {
+            continue;
+        }
+        let _permit = context.begin_write()?;
+        if context.store.delete_tool_server(&row.name, &row.group_kind).await? {
             tracing::info!(
                 server = row.name,
                 kind = row.group_kind,

@@ -21,6 +21,16 @@ pub(super) fn without_other_writers(object: &impl Resource) -> Vec<ManagedFields
     entries.filter(|entry| !is_other_writer(entry)).cloned().collect()
 }
 
+/// The name of a writer that came back: the object was ours alone already, and somebody wrote it whole again.
+pub(super) fn find_returned_writer(object: &impl Resource, ours: &str) -> Option<String> {
+    let mut entries = object.meta().managed_fields.iter().flatten();
+    let was_ours = entries
+        .clone()
+        .any(|entry| entry.manager.as_deref() == Some(ours) && entry.operation.as_deref() == Some("Apply"));
+    let other = entries.find(|entry| is_other_writer(entry))?;
+    was_ours.then(|| other.manager.clone().unwrap_or_default())
+}
+
 fn is_other_writer(entry: &ManagedFieldsEntry) -> bool {
     let is_update = entry.operation.as_deref() == Some("Update");
     let is_whole = entry.subresource.as_deref().unwrap_or_default().is_empty();
@@ -69,6 +79,11 @@ mod tests {
     fn who_wrote_the_whole_object_goes_and_who_touched_it_stays() {
         let secret = mk_secret();
         assert!(has_other_writer(&secret));
+        assert_eq!(
+            find_returned_writer(&secret, "kagent-controller").as_deref(),
+            Some("go")
+        );
+        assert_eq!(find_returned_writer(&secret, "never applied it"), None);
         let left = without_other_writers(&secret);
         let managers: Vec<_> = left.iter().filter_map(|entry| entry.manager.as_deref()).collect();
         assert_eq!(managers, ["kubectl-edit", "kagent-controller"]);

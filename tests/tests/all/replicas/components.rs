@@ -25,10 +25,17 @@ async fn the_api_alone_serves_and_the_controllers_alone_reconcile() -> Result<()
     assert_eq!(api.identity(), None);
     assert!(way.list_writes().await.is_empty(), "{:?}", way.list_writes().await);
 
-    let flags = [&QUICK[..], &["--components=controllers"]].concat();
+    let metrics = [
+        "--components=controllers",
+        "--metrics-bind-address=127.0.0.1:0",
+        "--metrics-secure=false",
+    ];
+    let flags = [&QUICK[..], &metrics].concat();
     let mut controllers = installation.start("controllers", &flags).await?;
     installation.wait_until_reconciled(AGENT).await?;
     assert!(!controllers.has_api(), "{}", controllers.read_log());
+    let metrics = controllers.read_metrics().await?;
+    assert!(metrics.contains("\nkagent_leader 1\n"), "{metrics}");
     assert_eq!(Some(installation.find_holder().await?.as_str()), controllers.identity());
 
     let path = format!(
