@@ -31,6 +31,7 @@ pub use probe::Prober;
 
 use std::{
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -58,6 +59,9 @@ pub struct StandaloneConfig {
     pub dir: PathBuf,
     /// Where objects, volumes and agents' logs are kept; made if needed, and locked.
     pub state_dir: PathBuf,
+    /// Loopback address on which `kubectl` reaches the Kubernetes API, with the file `kubeconfig` of the state directory;
+    /// without it, nothing outside of this process does.
+    pub kube_address: Option<SocketAddr>,
     /// URL under which agents on this machine reach the server.
     pub server_url: String,
     /// The program that calls [`run_if_guard`]; mostly this one.
@@ -97,6 +101,9 @@ pub async fn start(config: StandaloneConfig, tasks: &Tasks) -> Result<Standalone
     let kube = open_kube(&dirs, &config.default_namespace)?;
     // After the lock was taken: files of processes belong to the server that holds it.
     dirs.prepare().map_err(|error| cannot_use(&config.state_dir, error))?;
+    if let Some(address) = config.kube_address {
+        serve_kube(&kube, address, dirs.kubeconfig(), &config.default_namespace, tasks).await?;
+    }
     let client = kube.client();
     let loader = Loader::new(
         client.clone(),
@@ -154,6 +161,31 @@ fn open_kube(dirs: &StateDirs, namespace: &str) -> Result<EmbeddedKube> {
     kube.install_crds(all_crds())
         .map_err(|error| Error::internal(format!("cannot install the kinds of kagent: {}", error.message)))?;
     Ok(kube)
+}
+
+/// Serves the Kubernetes API until the tasks end. Only who may read the kubeconfig knows the secret path of its URL.
+async fn serve_kube(
+    kube: &EmbeddedKube,
+    address: SocketAddr,
+    kubeconfig: PathBuf,
+    namespace: &str,
+    tasks: &Tasks,
+) -> Result<()> {
+    let serving = kube.serve(address).await.map_err(|error| {
+        Error::unavailable(format!("cannot serve the Kubernetes API on {address}")).with_source(error)
+    })?;
+    serving
+        .write_kubeconfig(&kubeconfig, namespace)
+        .map_err(|error| cannot_use(&kubeconfig, error))?;
+    tracing::info!(path = %kubeconfig.display(), "kubectl works with this kubeconfig");
+    let stop = tasks.shutdown_token().clone();
+    tasks.spawn("standalone.kube", async move {
+        stop.cancelled().await;
+        serving.stop();
+        // A file that is left over names a server that is gone; the next start replaces it.
+        let _ = std::fs::remove_file(&kubeconfig);
+    });
+    Ok(())
 }
 
 fn make_private(dir: &Path) -> io::Result<()> {

@@ -13,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     io::Write,
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
     str::FromStr,
@@ -36,8 +37,8 @@ use self::{
     database::read_database,
     go::{parse_bool, parse_duration, parse_map},
     parse::{
-        parse_address, parse_host_port, parse_http_url, parse_label, parse_namespaces, parse_optional, parse_positive,
-        parse_timeout,
+        parse_address, parse_host_port, parse_http_url, parse_label, parse_loopback, parse_namespaces, parse_optional,
+        parse_positive, parse_timeout,
     },
     replicas::{read_components, read_election},
     values::Values,
@@ -101,6 +102,8 @@ pub struct StandaloneArgs {
     pub dir: PathBuf,
     /// Directory of the state.
     pub state_dir: PathBuf,
+    /// Where `kubectl` reaches the Kubernetes API; nowhere without it.
+    pub kube_address: Option<SocketAddr>,
     /// Time until a silent agent is a problem.
     pub start_timeout: Duration,
     /// Time between SIGTERM and SIGKILL.
@@ -297,6 +300,7 @@ impl Home {
 fn read_standalone(values: &mut Values, home: &Home) -> Option<StandaloneArgs> {
     let start_timeout = values.parse("standalone-start-timeout", parse_timeout);
     let stop_timeout = values.parse("standalone-stop-timeout", parse_duration);
+    let kube_address = values.parse("standalone-kube-address", parse_loopback);
     let dir = PathBuf::from(values.optional("standalone")?);
     let state_dir = values
         .optional("standalone-state-dir")
@@ -308,6 +312,7 @@ fn read_standalone(values: &mut Values, home: &Home) -> Option<StandaloneArgs> {
     Some(StandaloneArgs {
         dir,
         state_dir: state_dir.unwrap_or_default(),
+        kube_address,
         start_timeout,
         stop_timeout,
         adk: values.optional("kagent-adk").map(PathBuf::from),

@@ -118,6 +118,7 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
                 StandaloneConfig {
                     dir: standalone.dir.clone(),
                     state_dir: standalone.state_dir.clone(),
+                    kube_address: standalone.kube_address,
                     server_url: show_url(server_url.as_ref()),
                     guard: own_program()?,
                     adk: standalone.adk.clone(),

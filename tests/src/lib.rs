@@ -2,6 +2,7 @@
 //! Besides, the generators and runners behind `cargo xtask`.
 
 pub mod adk;
+pub mod conformance;
 pub mod db;
 pub mod generate;
 pub mod model;

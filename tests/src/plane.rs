@@ -135,6 +135,11 @@ impl ControlPlane {
         &self.url
     }
 
+    /// Where its etcd listens, for what only that can do, such as a compaction.
+    pub fn etcd_url(&self) -> String {
+        self.programs.etcd_url()
+    }
+
     /// The certificate that the API server is known by.
     pub fn ca_file(&self) -> PathBuf {
         self.programs.ca_file()

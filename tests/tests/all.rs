@@ -2,6 +2,8 @@
 
 #[path = "all/adk.rs"]
 mod adk;
+#[path = "all/kubectl.rs"]
+mod kubectl;
 #[path = "all/openapi_coverage.rs"]
 mod openapi_coverage;
 #[path = "all/processes.rs"]

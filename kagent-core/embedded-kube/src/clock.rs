@@ -21,6 +21,10 @@ impl Clock {
         Self::new(Timestamp::now)
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+
     /// The time in the form of `creationTimestamp`: whole seconds, UTC.
     pub(crate) fn stamp(&self) -> String {
         (self.0)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -75,6 +75,8 @@ pub(crate) struct WriteOptions {
     pub(crate) manager: String,
     pub(crate) force: bool,
     pub(crate) validation: FieldValidation,
+    /// Paths of fields that the body had twice.
+    pub(crate) duplicate_fields: Vec<String>,
     /// A definition comes from the program itself: its patterns and rules are compiled when they are first used.
     pub(crate) trusts_definition: bool,
 }

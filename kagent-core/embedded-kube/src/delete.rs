@@ -13,7 +13,7 @@ use crate::{
     core::{Core, Target},
     metadata,
     resource::{CRDS, Resource, ResourceId, text},
-    status::{ApiError, ApiResult, details},
+    status::{ApiError, ApiResult, Cause, details},
     storage::{Expect, Object, ObjectKey, Refused},
 };
 
@@ -65,19 +65,19 @@ impl DeleteOptions {
             && uid != object.uid()
         {
             let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
                 object.uid()
             );
-            return Err(ApiError::conflict(resource, name, &why));
+            return Err(ApiError::precondition_failed(resource, name, &why));
         }
         if let Some(version) = &self.resource_version
             && *version != object.revision.to_string()
         {
             let why = format!(
-                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+                "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). The object might have been modified",
                 object.revision
             );
-            return Err(ApiError::conflict(resource, name, &why));
+            return Err(ApiError::precondition_failed(resource, name, &why));
         }
         Ok(())
     }
@@ -90,9 +90,11 @@ impl Propagation {
             "Background" => Ok(Self::Background),
             "Foreground" => Ok(Self::Foreground),
             "Orphan" => Ok(Self::Orphan),
-            other => Err(ApiError::bad_request(format!(
-                "propagationPolicy: Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\""
-            ))),
+            other => {
+                let supported = ["Foreground", "Background", "Orphan", "nil"].map(str::to_owned);
+                let cause = Cause::not_supported("propagationPolicy", &json!(other), &supported);
+                Err(ApiError::invalid_options("DeleteOptions", &[cause]))
+            }
         }
     }
 }
@@ -282,6 +284,15 @@ impl Core {
                 _ => return,
             }
         }
+    }
+
+    /// Ends a marked object whose last finalizer a writer has just removed.
+    pub(crate) fn end(&self, resource: &Resource, object: &Object) -> Result<(), Refused> {
+        if resource.is("", "namespaces") {
+            self.finish_deletion(resource, object);
+            return Ok(());
+        }
+        self.remove_and_collect(resource, object)
     }
 
     /// Removes an object and everything that depends on it being there.

@@ -55,6 +55,16 @@ impl FieldSet {
         Value::Object(json)
     }
 
+    /// Nobody owns `metadata` itself, only what is in it.
+    pub(crate) fn forget_metadata(&mut self) {
+        if let Some(metadata) = self.children.get_mut("f:metadata") {
+            metadata.member = false;
+            if metadata.is_empty() {
+                self.children.remove("f:metadata");
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.member && self.children.is_empty()
     }
@@ -115,12 +125,12 @@ impl FieldSet {
     }
 
     fn collect_paths(&self, path: String, paths: &mut Vec<String>) {
+        // As in the API's messages: what is owned itself before what is owned in parts.
+        let at = |element: &str| format!("{path}{}", show_element(element));
+        let own = self.children.iter().filter(|(_, child)| child.member);
+        paths.extend(own.map(|(element, _)| at(element)));
         for (element, child) in &self.children {
-            let at = format!("{path}{}", show_element(element));
-            if child.member {
-                paths.push(at.clone());
-            }
-            child.collect_paths(at, paths);
+            child.collect_paths(at(element), paths);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The API over HTTP, as a tower service: paths and verbs to calls of the core, results and refusals to answers.
 
 mod discovery;
+mod duplicates;
 mod negotiate;
+mod openapi;
 mod path;
 mod query;
 
@@ -23,14 +25,13 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    negotiate::Form,
     path::{Place, Route},
     query::Query,
 };
 use crate::{
     core::{Core, Target, Written},
     delete::{DeleteOptions, Deleted},
-    list::{object_json, partial},
+    form::Form,
     status::{ApiError, ApiResult},
     watch::watch,
     write::PatchBody,
@@ -41,6 +42,8 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The API server's own limit.
 const MAX_BODY: usize = 3 << 20;
+const ENDPOINTS_DEPRECATED: &str =
+    "299 - \"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\"";
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -103,7 +106,21 @@ impl ApiService {
                     .insert(header::CONTENT_TYPE, document.content_type);
                 Ok(response)
             }
-            Route::Resource(place) => self.resource(parts, body, &place),
+            Route::OpenApi(_) if parts.method != Method::GET => Err(ApiError::method_not_allowed()),
+            Route::OpenApi(None) => Ok(json(StatusCode::OK, &openapi::index(&self.core.registry()))),
+            Route::OpenApi(Some((group, version))) => {
+                let document = openapi::document(&self.core.registry(), &group, &version)?;
+                Ok(json(StatusCode::OK, &document))
+            }
+            Route::Resource(place) => {
+                let mut answer = self.resource(parts, body, &place)?;
+                if place.plural == "endpoints" && place.group.is_empty() {
+                    answer
+                        .headers_mut()
+                        .append(header::WARNING, HeaderValue::from_static(ENDPOINTS_DEPRECATED));
+                }
+                Ok(answer)
+            }
         }
     }
 
@@ -125,52 +142,53 @@ impl ApiService {
             resource,
         };
         let known = target.subresource.is_empty() || (target.subresource == "status" && target.version().status);
+        if !known && target.resource.custom {
+            return Err(target.not_found());
+        }
         if !known {
             return Err(ApiError::unknown_resource());
         }
         let query = Query::parse(parts.uri.query().unwrap_or_default());
-        let form = negotiate::form(&parts.headers)?;
+        let form = negotiate::form(&parts.headers, query.row_object()?)?;
         let all = target.name.is_empty();
         match (&parts.method, all, target.subresource.is_empty()) {
             (&Method::GET, true, true) if query.is_watch() => self.watch(target, &query, form),
             (&Method::GET, true, true) => {
                 let page = self.core.list(&target, &query.list_options(&target)?)?;
-                Ok(bytes(StatusCode::OK, page.to_json(&target, form == Form::Metadata)))
+                Ok(bytes(StatusCode::OK, page.to_json(&self.core.clock, &target, form)))
             }
             (&Method::GET, false, true) if query.is_watch() => self.watch(target, &query, form),
             (&Method::GET, false, _) => {
                 query.check_get(&self.core)?;
                 let object = self.core.get(&target)?;
-                Ok(bytes(
-                    StatusCode::OK,
-                    object_json(&target, &object, form == Form::Metadata),
-                ))
+                Ok(bytes(StatusCode::OK, form.object(&self.core.clock, &target, &object)))
             }
             (&Method::POST, true, true) => {
                 if target.resource.namespaced && target.namespace.is_empty() {
                     return Err(ApiError::method_not_allowed());
                 }
                 let object = negotiate::json_body(&parts.headers, body)?;
-                let written = self
-                    .core
-                    .create(&target, object, &query.write_options(&parts.headers)?)?;
-                Ok(write_answer(written, form))
+                let mut options = query.write_options(&parts.headers, "CreateOptions")?;
+                options.duplicate_fields = duplicates::find_duplicates(body);
+                let written = self.core.create(&target, object, &options)?;
+                Ok(self.write_answer(&target, &written, form))
             }
             (&Method::PUT, false, _) => {
                 let object = negotiate::json_body(&parts.headers, body)?;
-                let written = self
-                    .core
-                    .replace(&target, &object, &query.write_options(&parts.headers)?)?;
-                Ok(write_answer(written, form))
+                let mut options = query.write_options(&parts.headers, "UpdateOptions")?;
+                options.duplicate_fields = duplicates::find_duplicates(body);
+                let written = self.core.replace(&target, &object, &options)?;
+                Ok(self.write_answer(&target, &written, form))
             }
             (&Method::PATCH, false, _) => {
                 let patch = negotiate::patch_body(&parts.headers, body, &target.resource)?;
                 let options = query.patch_options(&parts.headers, matches!(patch, PatchBody::Apply(_)))?;
-                Ok(write_answer(self.core.patch(&target, &patch, &options)?, form))
+                let written = self.core.patch(&target, &patch, &options)?;
+                Ok(self.write_answer(&target, &written, form))
             }
             (&Method::DELETE, false, true) => match self.core.delete(&target, &delete_options(parts, body, &query)?)? {
                 Deleted::Gone(status) => Ok(json(StatusCode::OK, &status)),
-                Deleted::Waiting(object) => Ok(json(StatusCode::OK, &object)),
+                Deleted::Waiting(object) => Ok(json(StatusCode::OK, &form.value(&self.core.clock, &target, &object))),
             },
             (&Method::DELETE, true, true) => {
                 if target.resource.namespaced && target.namespace.is_empty() {
@@ -179,14 +197,14 @@ impl ApiService {
                 let page = self.core.list(&target, &query.list_options(&target)?)?;
                 let options = delete_options(parts, body, &query)?;
                 self.core.delete_all(&target.resource, &page.objects, &options)?;
-                Ok(bytes(StatusCode::OK, page.to_json(&target, form == Form::Metadata)))
+                Ok(bytes(StatusCode::OK, page.to_json(&self.core.clock, &target, form)))
             }
-            _ => Err(ApiError::method_not_allowed()),
+            _ => Err(not_a_verb(&target, &parts.method)),
         }
     }
 
     fn watch(&self, mut target: Target, query: &Query, form: Form) -> ApiResult<Response<ResponseBody>> {
-        let options = query.watch_options(&target, form == Form::Metadata)?;
+        let options = query.watch_options(&target, form)?;
         target.name.clear();
         let lines = watch(&self.core, target, options, self.stopped.clone())?;
         let body = StreamBody::new(lines.map(|lines| Ok::<_, Infallible>(Frame::data(lines))));
@@ -195,6 +213,22 @@ impl ApiService {
             HeaderValue::from_static("application/json"),
             UnsyncBoxBody::new(body),
         ))
+    }
+
+    fn write_answer(&self, target: &Target, written: &Written, form: Form) -> Response<ResponseBody> {
+        let code = if written.created {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        let mut response = json(code, &form.value(&self.core.clock, target, &written.object));
+        for warning in &written.warnings {
+            // 299 is the code for warnings without one of their own (RFC 7234, section 5.5.7).
+            if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+                response.headers_mut().append(header::WARNING, value);
+            }
+        }
+        response
     }
 }
 
@@ -228,24 +262,22 @@ fn delete_options(parts: &http::request::Parts, body: &Bytes, query: &Query) -> 
     Ok(options)
 }
 
-fn write_answer(written: Written, form: Form) -> Response<ResponseBody> {
-    let code = if written.created {
-        StatusCode::CREATED
+/// The refusal of a verb that a place does not have; custom kinds name it.
+fn not_a_verb(target: &Target, method: &Method) -> ApiError {
+    let verb = match *method {
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE => "delete",
+        _ => return ApiError::method_not_allowed(),
+    };
+    if target.resource.custom && target.name.is_empty() && matches!(*method, Method::PUT | Method::PATCH) {
+        ApiError::bad_request("name must be provided")
+    } else if target.resource.custom && !target.name.is_empty() {
+        ApiError::method_not_supported(&target.resource, verb)
     } else {
-        StatusCode::OK
-    };
-    let object = match form {
-        Form::Whole => written.object,
-        Form::Metadata => partial(&written.object),
-    };
-    let mut response = json(code, &object);
-    for warning in &written.warnings {
-        // 299 is the code for warnings without one of their own (RFC 7234, section 5.5.7).
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
-            response.headers_mut().append(header::WARNING, value);
-        }
+        ApiError::method_not_allowed()
     }
-    response
 }
 
 fn refuse(error: &ApiError) -> Response<ResponseBody> {

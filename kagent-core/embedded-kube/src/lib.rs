@@ -9,6 +9,7 @@ mod clock;
 mod core;
 mod delete;
 mod fields;
+mod form;
 mod http;
 mod list;
 mod managed;
@@ -21,6 +22,7 @@ mod selector;
 mod server;
 mod status;
 mod storage;
+mod table;
 mod watch;
 mod write;
 

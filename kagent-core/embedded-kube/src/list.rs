@@ -7,10 +7,13 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
+    clock::Clock,
     core::{Core, Target},
+    form::Form,
     selector::Selector,
     status::{ApiError, ApiResult},
     storage::{Object, ObjectKey},
+    table::build_table,
 };
 
 /// The query of a list.
@@ -111,42 +114,50 @@ pub(crate) fn too_large(revision: u64, current: u64) -> ApiError {
 
 impl Page {
     /// The list as JSON, from the objects' own bytes where those are in the version that was asked for.
-    pub(crate) fn to_json(&self, target: &Target, metadata_only: bool) -> Bytes {
+    pub(crate) fn to_json(&self, clock: &Clock, target: &Target, form: Form) -> Bytes {
         let mut metadata = json!({ "resourceVersion": self.revision.to_string() });
-        if let Some(token) = &self.continue_token {
-            metadata["continue"] = json!(token);
+        match &self.continue_token {
+            Some(token) => metadata["continue"] = json!(token),
+            // As the API server's untyped lists have it.
+            None if target.resource.custom && form == Form::Whole => metadata["continue"] = json!(""),
+            None => {}
         }
         if let Some(remaining) = self.remaining {
             metadata["remainingItemCount"] = json!(remaining);
         }
-        let (kind, api_version) = if metadata_only {
-            ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned())
-        } else {
-            (target.resource.list_kind.as_str(), target.api_version())
+        let (kind, api_version) = match form {
+            Form::Whole => (target.resource.list_kind.as_str(), target.api_version()),
+            Form::Metadata => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
+            Form::Table(row_object) => {
+                let objects: Vec<Value> = self.objects.iter().map(|object| target.present(object)).collect();
+                let table = build_table(
+                    clock,
+                    &target.resource,
+                    target.version(),
+                    &metadata,
+                    &objects,
+                    row_object,
+                    true,
+                );
+                return Bytes::from(table.to_string());
+            }
         };
         let head = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata }).to_string();
         let mut text = Vec::with_capacity(head.len() + 16 + self.objects.len() * 512);
         text.extend_from_slice(&head.as_bytes()[..head.len() - 1]);
+        if form == Form::Metadata && self.objects.is_empty() {
+            text.extend_from_slice(b",\"items\":null}");
+            return Bytes::from(text);
+        }
         text.extend_from_slice(b",\"items\":[");
         for (index, object) in self.objects.iter().enumerate() {
             if index > 0 {
                 text.push(b',');
             }
-            text.extend_from_slice(&object_json(target, object, metadata_only));
+            text.extend_from_slice(&form.object(clock, target, object));
         }
         text.extend_from_slice(b"]}");
         Bytes::from(text)
-    }
-}
-
-/// One object as JSON, in the version of the request.
-pub(crate) fn object_json(target: &Target, object: &Object, metadata_only: bool) -> Bytes {
-    if metadata_only {
-        Bytes::from(partial(&object.value).to_string())
-    } else if target.is_stored_form() {
-        object.json().clone()
-    } else {
-        Bytes::from(target.present(object).to_string())
     }
 }
 

@@ -123,6 +123,18 @@ fn entries(object: &Value) -> Vec<Entry> {
         .collect()
 }
 
+/// Appliers first, then by time (`null` before all), then by name.
+fn sort(list: &mut [Entry]) {
+    let key = |entry: &Entry| {
+        (
+            !entry.apply,
+            entry.time.as_str().map(str::to_owned),
+            entry.manager.clone(),
+        )
+    };
+    list.sort_by_key(key);
+}
+
 fn store(object: &mut Value, entries: &[Entry]) {
     let Some(metadata) = object["metadata"].as_object_mut() else {
         return;
@@ -143,6 +155,11 @@ pub(crate) fn track_update(schema: &Schema, live: Option<&Value>, new: &mut Valu
         store(new, &[]);
         return;
     }
+    let untracked = |object: &Value| object["metadata"]["managedFields"].is_null();
+    if live.is_some_and(untracked) && untracked(new) {
+        // Somebody has switched it off; the next apply begins anew.
+        return;
+    }
     // A writer may rewrite the entries; one who leaves them out means those that are there.
     let mut list = entries(new);
     if list.is_empty()
@@ -156,6 +173,9 @@ pub(crate) fn track_update(schema: &Schema, live: Option<&Value>, new: &mut Valu
         &live.map_or_else(|| nothing.clone(), owned_part),
         &owned_part(new),
     );
+    let mut comparison = comparison;
+    comparison.changed.forget_metadata();
+    comparison.removed.forget_metadata();
     let touched = comparison.changed.union(&comparison.removed);
     if !touched.is_empty() {
         if !list.iter().any(|entry| entry.is_by(writer, false)) {
@@ -182,6 +202,7 @@ pub(crate) fn track_update(schema: &Schema, live: Option<&Value>, new: &mut Valu
             }
         }
         list.retain(|entry| !entry.fields.is_empty());
+        sort(&mut list);
     }
     store(new, &list);
 }
@@ -213,12 +234,14 @@ pub(crate) fn apply(
     drop_nulls(&mut config_part);
     let mut declared = declared_fields(Some(schema), &config_part);
     declared.member = false;
+    declared.forget_metadata();
     let mut list = live.map(entries).unwrap_or_default();
     if let Some(live) = live
         && list.is_empty()
     {
         let mut fields = every_path(Some(schema), &owned_part(live));
         fields.member = false;
+        fields.forget_metadata();
         list.push(Entry {
             manager: "before-first-apply".to_owned(),
             apply: false,
@@ -241,7 +264,9 @@ pub(crate) fn apply(
             .fold(declared.clone(), |owned, entry| owned.union(&entry.fields));
         remove_unowned(Some(schema), &mut merged, &last.fields, Some(&owned));
     }
-    let comparison = compare(Some(schema), &live_part, &merged);
+    let mut comparison = compare(Some(schema), &live_part, &merged);
+    comparison.changed.forget_metadata();
+    comparison.removed.forget_metadata();
     let conflicts: Vec<(&Entry, FieldSet)> = list
         .iter()
         .map(|entry| {
@@ -266,6 +291,8 @@ pub(crate) fn apply(
     if !declared.is_empty() {
         let time = match last {
             Some(last) if unchanged && touched.is_empty() => last.time,
+            // A new owner of what is there already has no time.
+            None if touched.is_empty() && live.is_some() => Value::Null,
             _ => json!(writer.now),
         };
         list.push(Entry {
@@ -277,7 +304,7 @@ pub(crate) fn apply(
             fields: declared,
         });
     }
-    list.sort_by(|a, b| (!a.apply, a.manager.as_str()).cmp(&(!b.apply, b.manager.as_str())));
+    sort(&mut list);
     let mut object = restore_identity(live.unwrap_or(config), merged);
     store(&mut object, &list);
     Ok(object)

@@ -98,6 +98,13 @@ fn declared(object: &Value) -> Vec<(&String, &Value)> {
 /// Checks names, labels, annotations, finalizers and owner references.
 pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let fields = &object["metadata"];
+    let prefix = text(fields, &["generateName"]);
+    if !prefix.is_empty() && old.is_none() {
+        // What is generated may go on where the prefix ends.
+        let probe = format!("{}a", prefix.trim_end_matches('-'));
+        let why = check_name(resource, &probe);
+        causes.extend(why.map(|why| Cause::invalid("metadata.generateName", &json!(prefix), &why)));
+    }
     let name = text(fields, &["name"]);
     if name.is_empty() {
         causes.push(Cause::required("metadata.name", "name or generateName is required"));
@@ -117,21 +124,24 @@ pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>,
             causes.push(Cause::invalid("metadata.annotations", &json!(key), &why));
         }
     }
-    for (index, owner) in fields["ownerReferences"].as_array().into_iter().flatten().enumerate() {
-        let path = format!("metadata.ownerReferences[{index}]");
+    for owner in fields["ownerReferences"].as_array().into_iter().flatten() {
+        let path = "metadata.ownerReferences";
         for field in ["apiVersion", "kind", "name", "uid"] {
             if text(owner, &[field]).is_empty() {
                 causes.push(Cause::invalid(
                     &format!("{path}.{field}"),
                     &json!(""),
-                    &format!(
-                        "{} must not be empty",
-                        if field == "apiVersion" { "version" } else { field }
-                    ),
+                    if field == "apiVersion" {
+                        "version must not be empty"
+                    } else {
+                        "must not be empty"
+                    },
                 ));
             }
         }
     }
+    check_controllers(&fields["ownerReferences"], causes);
+    check_finalizers(&fields["finalizers"], causes);
     if let Some(old) = old
         && old["metadata"]["deletionTimestamp"].is_string()
     {
@@ -153,9 +163,54 @@ pub(crate) fn validate(resource: &Resource, object: &Value, old: Option<&Value>,
     }
 }
 
+/// An object has one controller at most.
+fn check_controllers(owners: &Value, causes: &mut Vec<Cause>) {
+    let mut controllers = owners
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|owner| owner["controller"] == true)
+        .map(|owner| format!("{}/{}", text(owner, &["kind"]), text(owner, &["name"])));
+    if let (Some(first), Some(second)) = (controllers.next(), controllers.next()) {
+        // As Go writes the list: in the order of its fields.
+        let shown: Vec<Value> = owners.as_array().into_iter().flatten().map(in_go_order).collect();
+        let why = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
+        );
+        causes.push(Cause::invalid("metadata.ownerReferences", &json!(shown), &why));
+    }
+}
+
+fn in_go_order(owner: &Value) -> Value {
+    let mut ordered = Map::new();
+    for field in ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"] {
+        if let Some(value) = owner.get(field) {
+            ordered.insert(field.to_owned(), value.clone());
+        }
+    }
+    Value::Object(ordered)
+}
+
+fn check_finalizers(finalizers: &Value, causes: &mut Vec<Cause>) {
+    const STANDARD: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+    for (index, finalizer) in finalizers.as_array().into_iter().flatten().enumerate() {
+        let name = finalizer.as_str().unwrap_or_default();
+        if let Some(why) = check_label_key(name) {
+            causes.push(Cause::invalid("metadata.finalizers", finalizer, &why));
+        }
+        if !name.contains('/') && !STANDARD.contains(&name) {
+            causes.push(Cause::invalid(
+                &format!("metadata.finalizers[{index}]"),
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
+        }
+    }
+}
+
 fn check_name(resource: &Resource, name: &str) -> Option<String> {
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "namespaces") => check_dns_label(name),
+        ("", "namespaces") => check_label_name(name),
         ("", "services") => {
             let valid = check_dns_label(name).is_none() && name.starts_with(|first: char| first.is_ascii_lowercase());
             (!valid).then(|| DNS_1035.to_owned())
@@ -170,6 +225,16 @@ pub(crate) fn check_dns_label(name: &str) -> Option<String> {
         return Some("must be no more than 63 bytes".to_owned());
     }
     (!is_label(name)).then(|| LABEL.to_owned())
+}
+
+/// Why `name` is no label, where a dot has a message of its own.
+pub(crate) fn check_label_name(name: &str) -> Option<String> {
+    let why = check_dns_label(name)?;
+    Some(if name.contains('.') && check_subdomain(name).is_none() {
+        "must not contain dots".to_owned()
+    } else {
+        why
+    })
 }
 
 /// Why `name` is no RFC 1123 subdomain.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     schema::Schema,
     status::{ApiError, ApiResult},
+    table::Column,
 };
 
 pub(crate) use custom::{accept_crd, parse_crd};
@@ -37,6 +38,10 @@ pub(crate) struct Version {
     pub(crate) status: bool,
     /// Structure for defaulting, pruning, validation and merging.
     pub(crate) schema: Arc<Schema>,
+    /// Columns of tables; of custom kinds without the name.
+    pub(crate) columns: Vec<Column>,
+    /// The schema as the definition has it; of built-in kinds the types know it.
+    pub(crate) openapi: Value,
 }
 
 /// A kind of object.

@@ -42,19 +42,10 @@ impl Selector {
     ///
     /// # Errors
     /// 400 if one of them cannot be read, or the field is not one that the kind can be selected by.
-    pub(crate) fn parse(resource: &Resource, version: &str, labels: &str, fields: &str) -> ApiResult<Self> {
+    pub(crate) fn parse(resource: &Resource, labels: &str, fields: &str) -> ApiResult<Self> {
         let parsed =
             parse_labels(labels).map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
-        let fields = parse_fields(resource, fields).map_err(|why| {
-            ApiError::bad_request(format!(
-                "Unable to find {:?} that match label selector {labels:?}, field selector {fields:?}: {why}",
-                if resource.group.is_empty() {
-                    format!("/{version}, Resource={}", resource.plural)
-                } else {
-                    format!("{}/{version}, Resource={}", resource.group, resource.plural)
-                }
-            ))
-        })?;
+        let fields = parse_fields(resource, fields).map_err(ApiError::bad_request)?;
         Ok(Self { labels: parsed, fields })
     }
 
@@ -183,9 +174,9 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<FieldRequirement>
             let (path, value, equal) = [("!=", false), ("==", true), ("=", true)]
                 .iter()
                 .find_map(|(sign, equal)| part.split_once(sign).map(|(path, value)| (path, value, *equal)))
-                .ok_or_else(|| format!("invalid field selector: {part:?}; can't understand {part:?}"))?;
+                .ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{part}'"))?;
             if !is_selectable(resource, path) {
-                return Err(format!("field label not supported: {path}"));
+                return Err(not_selectable(resource, path));
             }
             Ok(FieldRequirement {
                 path: path.split('.').map(str::to_owned).collect(),
@@ -194,6 +185,18 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<FieldRequirement>
             })
         })
         .collect()
+}
+
+/// Kinds that say themselves what they can be selected by have words of their own.
+fn not_selectable(resource: &Resource, path: &str) -> String {
+    let own = ["events", "namespaces", "pods", "secrets", "services"];
+    if resource.custom || (resource.group.is_empty() && own.contains(&resource.plural.as_str())) {
+        format!("field label not supported: {path}")
+    } else if resource.namespaced {
+        format!("{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    } else {
+        format!("{path:?} is not a known field selector: only \"metadata.name\"")
+    }
 }
 
 fn is_selectable(resource: &Resource, path: &str) -> bool {

@@ -293,10 +293,37 @@ impl Serving {
 
     /// A kubeconfig for `kube` and `kubectl`. It is a secret: write it to a file only its owner may read.
     pub fn kubeconfig(&self) -> String {
+        self.kubeconfig_in("default")
+    }
+
+    fn kubeconfig_in(&self, namespace: &str) -> String {
         let url = self.url();
         format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- name: embedded\n  cluster:\n    server: {url}\nusers:\n- name: embedded\n  user: {{}}\ncontexts:\n- name: embedded\n  context:\n    cluster: embedded\n    user: embedded\n    namespace: default\ncurrent-context: embedded\n"
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: embedded\n  cluster:\n    server: {url}\nusers:\n- name: embedded\n  user: {{}}\ncontexts:\n- name: embedded\n  context:\n    cluster: embedded\n    user: embedded\n    namespace: {namespace}\ncurrent-context: embedded\n"
         )
+    }
+
+    /// Writes a kubeconfig whose commands are about `namespace` to a file that only its owner may read. A file that is
+    /// there is replaced.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_kubeconfig(&self, path: &Path, namespace: &str) -> io::Result<()> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        // A new file, as the mode of an old one would stay, and whoever had it open would read on.
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&name)?;
+        io::Write::write_all(&mut file, self.kubeconfig_in(namespace).as_bytes())?;
+        std::fs::rename(&name, path)
     }
 
     /// Stops listening and ends the watches of this listener.

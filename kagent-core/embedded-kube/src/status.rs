@@ -186,6 +186,54 @@ impl ApiError {
         Self::new(409, "Conflict", message).about(resource, name)
     }
 
+    /// A precondition of a deletion does not hold; such answers name the kind where others name the resource.
+    pub(crate) fn precondition_failed(resource: &Resource, name: &str, why: &str) -> Self {
+        let kind = resource.qualified_kind();
+        let message = format!("Operation cannot be fulfilled on {kind} {name:?}: {why}");
+        let mut error = Self::new(409, "Conflict", message).about(resource, name);
+        if let Some(details) = &mut error.details {
+            details["kind"] = json!(resource.kind);
+        }
+        error
+    }
+
+    /// Parameters of a request that cannot be: `options` is `PatchOptions` and the like.
+    pub(crate) fn invalid_options(options: &str, causes: &[Cause]) -> Self {
+        let mut error = Self::invalid_by_name(&format!("{options}.meta.k8s.io"), "", causes);
+        if let Some(details) = &mut error.details {
+            details["group"] = json!("meta.k8s.io");
+            details["kind"] = json!(options);
+        }
+        error
+    }
+
+    /// A patch whose result is refused as a whole, such as one with unknown fields.
+    pub(crate) fn invalid_patch(result: &Value, why: &str) -> Self {
+        let cause = Cause::invalid("patch", &json!(result.to_string()), why);
+        Self::invalid_by_name("", "", &[cause])
+    }
+
+    /// A custom object of another kind than the path's.
+    pub(crate) fn wrong_kind(resource: &Resource, found: &str, name: &str) -> Self {
+        let cause = Cause::invalid("kind", &json!(found), &format!("must be {}", resource.kind));
+        let mut error = Self::invalid_by_name(&format!("{found}.{}", resource.group), name, &[cause]);
+        if let Some(details) = &mut error.details {
+            details["group"] = json!(resource.group);
+            details["kind"] = json!(found);
+        }
+        error
+    }
+
+    /// What server-side apply cannot read as the kind it is for; the API server calls that its own error.
+    pub(crate) fn untyped(name: &str, kind: &str, problems: &[String]) -> Self {
+        let problems = match problems {
+            [one] => one.clone(),
+            many => format!("errors:\n  {}", many.join("\n  ")),
+        };
+        let message = format!("failed to create typed patch object ({name}; {kind}): {problems}");
+        Self::new(500, "", message)
+    }
+
     /// The object was changed since the caller read it.
     pub(crate) fn modified(resource: &Resource, name: &str) -> Self {
         Self::conflict(
@@ -207,6 +255,17 @@ impl ApiError {
             "the server does not allow this method on the requested resource",
         );
         error.details = Some(json!({}));
+        error
+    }
+
+    /// A verb that custom kinds or their subresources do not have.
+    pub(crate) fn method_not_supported(resource: &Resource, verb: &str) -> Self {
+        let message = format!(
+            "{verb} is not supported on resources of kind {:?}",
+            resource.qualified()
+        );
+        let mut error = Self::new(405, "MethodNotAllowed", message);
+        error.details = Some(json!({ "group": resource.group, "kind": resource.plural }));
         error
     }
 
@@ -234,21 +293,50 @@ impl ApiError {
 
     /// An object that breaks the rules of its kind.
     pub(crate) fn invalid(resource: &Resource, name: &str, causes: &[Cause]) -> Self {
-        let kind = resource.qualified_kind();
-        let messages: Vec<String> = causes.iter().map(Cause::message).collect();
+        let mut error = Self::invalid_by_name(&resource.qualified_kind(), name, causes);
+        if let Some(details) = &mut error.details {
+            if !resource.group.is_empty() {
+                details["group"] = json!(resource.group);
+            }
+            details["kind"] = json!(resource.kind);
+        }
+        error
+    }
+
+    /// An update of a kind that wants the version it replaces, without one.
+    pub(crate) fn version_required(resource: &Resource, name: &str) -> Self {
+        let cause = Cause::new(
+            "FieldValueInvalid",
+            "metadata.resourceVersion",
+            "Invalid value: 0: must be specified for an update".to_owned(),
+        );
+        let mut error = Self::invalid_by_name(&resource.qualified(), name, &[cause]);
+        if let Some(details) = &mut error.details {
+            details["group"] = json!(resource.group);
+            details["kind"] = json!(resource.plural);
+        }
+        error
+    }
+
+    fn invalid_by_name(kind: &str, name: &str, causes: &[Cause]) -> Self {
+        let mut messages: Vec<String> = Vec::with_capacity(causes.len());
+        for message in causes.iter().map(Cause::message) {
+            if !messages.contains(&message) {
+                messages.push(message);
+            }
+        }
         let list = match messages.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let mut details = json!({ "name": name });
-        if !resource.group.is_empty() {
-            details["group"] = json!(resource.group);
-        }
-        details["kind"] = json!(resource.kind);
-        details["causes"] = causes
+        let causes: Vec<Value> = causes
             .iter()
             .map(|cause| json!({"reason": cause.reason, "message": cause.body, "field": cause.field}))
             .collect();
+        let mut details = json!({ "causes": causes });
+        if !name.is_empty() {
+            details["name"] = json!(name);
+        }
         Self {
             code: 422,
             reason: "Invalid",
@@ -265,8 +353,10 @@ impl ApiError {
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
         if let Some(details) = &self.details {
             status["details"] = details.clone();
         }

@@ -206,9 +206,7 @@ impl Storage {
         if let Some(journal) = &mut state.journal {
             journal.remove(id, revision, key).map_err(Refused::Failed)?;
         }
-        let mut value = before.value.clone();
-        value["metadata"]["resourceVersion"] = json!(revision.to_string());
-        let after = Arc::new(Object::new(value, revision));
+        let after = Arc::new(before.at_revision(revision));
         let change = Change {
             revision,
             before: Some(before),

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::{Core, Target},
-    list::{ListOptions, object_json},
+    form::Form,
+    list::ListOptions,
     selector::Selector,
     status::{ApiError, ApiResult},
     storage::{Change, Object},
@@ -32,11 +33,10 @@ const CHUNK: usize = 64 << 10;
 pub(crate) struct WatchOptions {
     pub(crate) selector: Selector,
     pub(crate) resource_version: String,
-    pub(crate) version_match: String,
     pub(crate) bookmarks: bool,
     pub(crate) initial_events: Option<bool>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) metadata_only: bool,
+    pub(crate) form: Form,
 }
 
 struct Watch {
@@ -53,26 +53,21 @@ struct Watch {
     next_bookmark: Instant,
     stopped: CancellationToken,
     kind_gone: bool,
+    /// A table has been sent, with its columns.
+    told_columns: bool,
     ended: bool,
 }
 
 /// Starts a watch. Each item of the stream is one or more whole lines.
 ///
 /// # Errors
-/// 422 if `sendInitialEvents` is not used as the API wants it.
+/// 504 if the revision that the initial events are to be of has not been reached.
 pub(crate) fn watch(
     core: &Arc<Core>,
     target: Target,
     options: WatchOptions,
     stopped: CancellationToken,
 ) -> ApiResult<impl Stream<Item = Bytes> + Send + 'static> {
-    if options.initial_events.is_some() && options.version_match != "NotOlderThan" {
-        return Err(ApiError::new(
-            422,
-            "Invalid",
-            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        ));
-    }
     let latest = core.storage.subscribe(&target.resource.id());
     let wants_initial = options
         .initial_events
@@ -112,6 +107,7 @@ pub(crate) fn watch(
         initial,
         stopped,
         kind_gone: false,
+        told_columns: false,
         ended: false,
     };
     Ok(futures::stream::unfold(watch, |mut watch| async move {
@@ -180,17 +176,22 @@ impl Watch {
         while lines.len() < CHUNK
             && let Some(object) = self.initial.pop_front()
         {
-            let json = object_json(&self.target, &object, self.options.metadata_only);
+            let json = self.event_json(&object);
             lines.extend_from_slice(&line("ADDED", &json));
         }
         lines.freeze()
     }
 
-    fn change_lines(&self, changes: &[Change]) -> Bytes {
+    fn change_lines(&mut self, changes: &[Change]) -> Bytes {
         let mut lines = BytesMut::new();
         for change in changes {
             if let Some(kind) = self.event_type(change) {
-                let json = object_json(&self.target, &change.after, self.options.metadata_only);
+                let left = kind == "DELETED" && !change.deleted;
+                let json = match &change.before {
+                    // It is not selected any more: the state that was, with the revision of the change.
+                    Some(before) if left => self.event_json(&before.at_revision(change.revision)),
+                    _ => self.event_json(&change.after),
+                };
                 lines.extend_from_slice(&line(kind, &json));
             }
         }
@@ -217,8 +218,13 @@ impl Watch {
         }
     }
 
-    fn bookmark(&self, initial_end: bool) -> Bytes {
-        let (kind, api_version) = if self.options.metadata_only {
+    fn event_json(&mut self, object: &Object) -> Bytes {
+        let first = !std::mem::replace(&mut self.told_columns, true);
+        self.options.form.event(&self.core.clock, &self.target, object, first)
+    }
+
+    fn bookmark(&mut self, initial_end: bool) -> Bytes {
+        let (kind, api_version) = if self.options.form == Form::Metadata {
             ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned())
         } else {
             (self.target.resource.kind.as_str(), self.target.api_version())
@@ -228,6 +234,15 @@ impl Watch {
             metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
         }
         let object = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
+        let object = match self.options.form {
+            Form::Table(_) => {
+                let first = !std::mem::replace(&mut self.told_columns, true);
+                self.options
+                    .form
+                    .table_of_one(&self.core.clock, &self.target, &object, first)
+            }
+            _ => object,
+        };
         line("BOOKMARK", object.to_string().as_bytes())
     }
 }

@@ -52,6 +52,11 @@ impl StateDirs {
         self.root.join("applied.json")
     }
 
+    /// How `kubectl` reaches the Kubernetes API.
+    pub(super) fn kubeconfig(&self) -> PathBuf {
+        self.root.join("kubeconfig")
+    }
+
     /// Files of running processes.
     pub(super) fn run(&self) -> PathBuf {
         self.root.join("run")

@@ -1,6 +1,6 @@
 //! Values that are ours: addresses, URLs, names, numbers. Each parser says what a value must be, for one line.
 
-use std::{collections::BTreeSet, fmt::Display, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt::Display, net::SocketAddr, str::FromStr, time::Duration};
 
 use kagent_core::ident::is_dns_label;
 use url::Url;
@@ -14,6 +14,17 @@ pub(super) fn parse_address(text: &str) -> Result<Option<String>, String> {
     match text.rsplit_once(':') {
         Some((_, port)) if port.parse::<u16>().is_ok() => Ok(Some(text.to_owned())),
         _ => Err("must be HOST:PORT, :PORT, or 0 for none".to_owned()),
+    }
+}
+
+/// An address that only this machine reaches.
+pub(super) fn parse_loopback(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "0" {
+        return Ok(None);
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(Some(address)),
+        _ => Err("must be a loopback address such as 127.0.0.1:0, or 0 for none".to_owned()),
     }
 }
 

@@ -25,6 +25,13 @@ pub const SECTIONS: &[Section] = &[
                  manifest directory under $XDG_STATE_HOME/kagent or ~/.local/state/kagent]",
             ),
             Flag::new(
+                "standalone-kube-address",
+                "ADDRESS",
+                "127.0.0.1:0",
+                "Loopback address on which kubectl reaches the Kubernetes API of standalone mode, with the file kubeconfig \
+                 in the state directory; port 0 is a free one, 0 alone means nowhere",
+            ),
+            Flag::new(
                 "standalone-start-timeout",
                 "DURATION",
                 "60s",

@@ -95,6 +95,10 @@ impl Programs {
         url_of(self.ports)
     }
 
+    pub(super) fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.etcd)
+    }
+
     pub(super) fn ca_file(&self) -> PathBuf {
         ca_file(&self.dir)
     }

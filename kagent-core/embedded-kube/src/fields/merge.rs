@@ -28,31 +28,42 @@ pub(crate) fn merge(schema: Option<&Schema>, live: &Value, config: &Value) -> Va
     }
 }
 
-/// Keeps the order of the configuration; elements only the object has stay between their old neighbours.
+/// Walks both lists side by side. Elements of the configuration keep its order; an element that only the object has
+/// comes as early as its old place allows.
 fn merge_elements(schema: Option<&Schema>, live: &[(String, &Value)], config: &[(String, &Value)]) -> Value {
     let find = |items: &[(String, &Value)], element: &str| items.iter().position(|(known, _)| known == element);
+    let mut shared = config
+        .iter()
+        .map(|(element, _)| element)
+        .filter(|element| find(live, element).is_some())
+        .peekable();
     let mut merged = Vec::with_capacity(live.len() + config.len());
-    let mut live_next = 0;
-    for (element, value) in config {
-        let known = find(live, element);
-        if let Some(index) = known {
-            while live_next < index {
-                let (other, value) = &live[live_next];
-                if find(config, other).is_none() {
-                    merged.push((*value).clone());
+    let (mut live_next, mut config_next) = (0, 0);
+    while live_next < live.len() || config_next < config.len() {
+        if let Some((element, value)) = live.get(live_next) {
+            let Some(place) = find(config, element) else {
+                merged.push((*value).clone());
+                live_next += 1;
+                continue;
+            };
+            let is_next = config_next < config.len() && shared.peek() == Some(&element);
+            if place < config_next || !is_next {
+                // It has its place in the configuration, here or further on.
+                live_next += 1;
+                if config_next < config.len() && shared.peek().is_some() {
+                    continue;
                 }
+            } else if place == config_next {
                 live_next += 1;
             }
-            live_next = live_next.max(index + 1);
         }
-        merged.push(match known {
-            Some(index) => merge(below(schema, element), live[index].1, value),
-            None => (*value).clone(),
-        });
-    }
-    for (element, value) in &live[live_next.min(live.len())..] {
-        if find(config, element).is_none() {
-            merged.push((*value).clone());
+        if let Some((element, value)) = config.get(config_next) {
+            merged.push(match find(live, element) {
+                Some(index) => merge(below(schema, element), live[index].1, value),
+                None => (*value).clone(),
+            });
+            config_next += 1;
+            shared.next_if(|next| *next == element);
         }
     }
     Value::Array(merged)
@@ -138,6 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn elements_only_the_object_has_come_early() {
+        let names = |names: &[&str]| -> Value { names.iter().map(|name| json!({ "n": name })).collect() };
+        for (live, config, merged) in [
+            (&["b", "d"][..], &["a", "b", "c"][..], &["a", "b", "d", "c"][..]),
+            (&["v"], &["w"], &["v", "w"]),
+            (&["a", "b", "d", "c"], &["d", "b"], &["a", "d", "c", "b"]),
+            (&["a", "b"], &["b", "a"], &["b", "a"]),
+        ] {
+            let value = |list: &[&str]| json!({ "list": names(list) });
+            assert_eq!(merge(Some(&schema()), &value(live), &value(config)), value(merged));
+        }
+    }
+
+    #[test]
     fn keyed_elements_merge_and_atomic_maps_are_replaced() {
         let merged = merge(
             Some(&schema()),
@@ -147,7 +172,7 @@ mod tests {
         assert_eq!(
             merged,
             json!({
-                "list": [{ "n": "new" }, { "n": "a", "x": 1 }, { "n": "b", "x": 2, "y": 3 }, { "n": "c" }],
+                "list": [{ "n": "a", "x": 1 }, { "n": "new" }, { "n": "b", "x": 2, "y": 3 }, { "n": "c" }],
                 "whole": { "b": 2 },
             })
         );

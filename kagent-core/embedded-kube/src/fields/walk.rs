@@ -66,6 +66,60 @@ pub(super) fn below<'a>(schema: Option<&'a Schema>, element: &str) -> Option<&'a
     }
 }
 
+/// The list maps and sets of a value that have an entry twice, as the API server words them.
+pub(crate) fn duplicate_entries(schema: Option<&Schema>, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    find_duplicates(schema, value, "", &mut found);
+    found
+}
+
+fn find_duplicates(schema: Option<&Schema>, value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let below = schema.and_then(|schema| schema.field(name));
+                find_duplicates(below, field, &format!("{path}.{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            let item_schema = schema.and_then(|schema| schema.items.as_deref());
+            let mut known = std::collections::BTreeSet::new();
+            for item in items {
+                let (element, shown) = match schema.map(|schema| &schema.list_type) {
+                    Some(ListType::Set) => (Some(format!("v:{item}")), item.to_string()),
+                    Some(ListType::Map(keys)) => {
+                        (key_element(keys, item_schema, item), show_keys(keys, item_schema, item))
+                    }
+                    _ => return,
+                };
+                match element {
+                    Some(element) if known.insert(element.clone()) => {
+                        find_duplicates(item_schema, item, &format!("{path}[{shown}]"), found);
+                    }
+                    Some(_) => found.push(format!("{path}: duplicate entries for key [{shown}]")),
+                    None => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn show_keys(keys: &[String], schema: Option<&Schema>, item: &Value) -> String {
+    let mut keys: Vec<&String> = keys.iter().collect();
+    keys.sort();
+    let shown: Vec<String> = keys
+        .into_iter()
+        .filter_map(|key| {
+            let value = item
+                .get(key)
+                .or_else(|| schema?.properties.get(key)?.default.as_ref())?;
+            Some(format!("{key}={value}"))
+        })
+        .collect();
+    shown.join(",")
+}
+
 /// The paths that a configuration declares, as server-side apply owns them.
 pub(crate) fn declared_fields(schema: Option<&Schema>, value: &Value) -> FieldSet {
     match shape(schema, value) {

@@ -22,6 +22,22 @@ const VERBS: [&str; 8] = [
     "watch",
 ];
 
+/// The order in which the API server tells the verbs of custom kinds.
+const CUSTOM_VERBS: [&str; 8] = [
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
+
+fn verbs(resource: &Resource) -> [&'static str; 8] {
+    if resource.custom { CUSTOM_VERBS } else { VERBS }
+}
+
 /// A document and its content type.
 pub(super) struct Document {
     pub(super) body: Value,
@@ -97,7 +113,7 @@ pub(super) fn document(registry: &Registry, place: &DiscoveryPlace, aggregated: 
 }
 
 /// Served versions by group, the preferred one first.
-fn groups(registry: &Registry) -> BTreeMap<&str, Vec<String>> {
+pub(super) fn groups(registry: &Registry) -> BTreeMap<&str, Vec<String>> {
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for resource in registry.iter() {
         let versions = groups.entry(&resource.group).or_default();
@@ -135,7 +151,11 @@ fn group_value(name: &str, versions: &[String]) -> Value {
     json!({ "name": name, "versions": versions, "preferredVersion": versions.first() })
 }
 
-fn served<'a>(registry: &'a Registry, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Arc<Resource>> {
+pub(super) fn served<'a>(
+    registry: &'a Registry,
+    group: &'a str,
+    version: &'a str,
+) -> impl Iterator<Item = &'a Arc<Resource>> {
     registry.iter().filter(move |resource| {
         resource.group == group && resource.version(version).is_some_and(|version| version.served)
     })
@@ -149,7 +169,7 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Vec<Value> {
             "singularName": resource.singular,
             "namespaced": resource.namespaced,
             "kind": resource.kind,
-            "verbs": VERBS,
+            "verbs": verbs(resource),
         });
         if !resource.short_names.is_empty() {
             entry["shortNames"] = json!(resource.short_names);
@@ -208,7 +228,7 @@ fn aggregated_resource(resource: &Resource, version: &str) -> Value {
         "responseKind": kind,
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": resource.singular,
-        "verbs": VERBS,
+        "verbs": verbs(resource),
     });
     if !resource.short_names.is_empty() {
         entry["shortNames"] = json!(resource.short_names);

@@ -5,26 +5,34 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 use crate::{
+    form::Form,
     resource::Resource,
     status::{ApiError, ApiResult},
+    table::RowObject,
     write::PatchBody,
 };
 
-/// The form of objects in an answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Form {
-    Whole,
-    /// `PartialObjectMetadata`.
-    Metadata,
-}
-
 const JSON: &str = "application/json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+
+/// The patch forms of a kind.
+pub(super) fn patch_forms(resource: &Resource) -> Vec<&'static str> {
+    let mut forms = vec![
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/apply-patch+yaml",
+    ];
+    if resource.is("", "secrets") || resource.is("", "configmaps") {
+        forms.insert(2, STRATEGIC);
+    }
+    forms
+}
 
 /// The wanted form: the first media type in `Accept` that can be served.
 ///
 /// # Errors
-/// 406 if none can, such as protobuf, YAML or a Table alone.
-pub(super) fn form(headers: &HeaderMap) -> ApiResult<Form> {
+/// 406 if none can, such as protobuf or YAML alone.
+pub(super) fn form(headers: &HeaderMap, row_object: RowObject) -> ApiResult<Form> {
     let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
         return Ok(Form::Whole);
     };
@@ -34,9 +42,13 @@ pub(super) fn form(headers: &HeaderMap) -> ApiResult<Form> {
         if !matches!(media, JSON | "application/*" | "*/*" | "") {
             continue;
         }
-        match parts.find_map(|parameter| parameter.strip_prefix("as=")) {
+        let parameters: Vec<&str> = parts.collect();
+        let find = |name: &str| parameters.iter().find_map(|parameter| parameter.strip_prefix(name));
+        let is_meta = find("g=") == Some("meta.k8s.io") && find("v=") == Some("v1");
+        match find("as=") {
             None => return Ok(Form::Whole),
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Ok(Form::Metadata),
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") if is_meta => return Ok(Form::Metadata),
+            Some("Table") if is_meta => return Ok(Form::Table(row_object)),
             Some(_) => {}
         }
     }
@@ -79,19 +91,12 @@ pub(super) fn json_body(headers: &HeaderMap, body: &Bytes) -> ApiResult<Value> {
 /// # Errors
 /// 415 for a patch form that is not known, and for strategic merge on kinds other than Secret and ConfigMap.
 pub(super) fn patch_body(headers: &HeaderMap, body: &Bytes, resource: &Resource) -> ApiResult<PatchBody> {
-    let mut accepted = vec![
-        "application/json-patch+json",
-        "application/merge-patch+json",
-        "application/apply-patch+yaml",
-    ];
-    let strategic = resource.is("", "secrets") || resource.is("", "configmaps");
-    if strategic {
-        accepted.insert(2, "application/strategic-merge-patch+json");
-    }
+    let accepted = patch_forms(resource);
+    let strategic = accepted.contains(&STRATEGIC);
     match content_type(headers) {
         "application/json-patch+json" => Ok(PatchBody::Json(parse(body)?)),
         "application/merge-patch+json" => Ok(PatchBody::Merge(parse(body)?)),
-        "application/strategic-merge-patch+json" if strategic => Ok(PatchBody::Strategic(parse(body)?)),
+        STRATEGIC if strategic => Ok(PatchBody::Strategic(parse(body)?)),
         "application/apply-patch+yaml" => Ok(PatchBody::Apply(parse_yaml(body)?)),
         _ => Err(ApiError::unsupported_media_type(&accepted)),
     }
@@ -130,17 +135,21 @@ mod tests {
         let wanted = |accept: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, http::HeaderValue::from_static(accept));
-            form(&headers)
+            form(&headers, RowObject::Metadata)
         };
         assert_eq!(
             wanted("application/json;as=Table;v=v1;g=meta.k8s.io,application/json"),
-            Ok(Form::Whole)
+            Ok(Form::Table(RowObject::Metadata))
         );
         assert_eq!(
             wanted("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"),
             Ok(Form::Metadata)
         );
         assert_eq!(wanted("application/vnd.kubernetes.protobuf").expect_err("no").code, 406);
-        assert_eq!(form(&HeaderMap::new()), Ok(Form::Whole));
+        assert_eq!(
+            wanted("application/json;as=Table;v=v0;g=meta.k8s.io,application/json"),
+            Ok(Form::Whole)
+        );
+        assert_eq!(form(&HeaderMap::new(), RowObject::Metadata), Ok(Form::Whole));
     }
 }

@@ -7,6 +7,8 @@ pub(super) enum Route {
     Plain(&'static str),
     Version,
     Discovery(DiscoveryPlace),
+    /// An OpenAPI document, by group and version; without them the list of documents.
+    OpenApi(Option<(String, String)>),
     Resource(Place),
     Unknown,
 }
@@ -40,6 +42,11 @@ impl Route {
         match parts.as_slice() {
             ["healthz" | "livez" | "readyz", ..] => Self::Plain("ok"),
             ["version"] => Self::Version,
+            ["openapi", "v3"] => Self::OpenApi(None),
+            ["openapi", "v3", "api", version] => Self::OpenApi(Some((String::new(), (*version).to_owned()))),
+            ["openapi", "v3", "apis", group, version] => {
+                Self::OpenApi(Some(((*group).to_owned(), (*version).to_owned())))
+            }
             ["api"] => Self::Discovery(DiscoveryPlace::CoreVersions),
             ["apis"] => Self::Discovery(DiscoveryPlace::Groups),
             ["apis", group] => Self::Discovery(DiscoveryPlace::Group((*group).to_owned())),
@@ -156,7 +163,7 @@ mod tests {
                 version: "v1".into()
             })
         );
-        for path in ["/", "/openapi/v3", "/api/v1/namespaces/a/pods/b/log/c"] {
+        for path in ["/", "/openapi/v2", "/api/v1/namespaces/a/pods/b/log/c"] {
             assert_eq!(Route::parse(path), Route::Unknown, "{path}");
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{CRDS, Resource, Version};
-use crate::schema::Schema;
+use crate::{schema::Schema, table::builtin_columns};
 
 struct Kind {
     group: &'static str,
@@ -111,6 +111,8 @@ pub(super) fn resources() -> impl Iterator<Item = Resource> {
             storage: true,
             status: kind.status,
             schema: Arc::new(Schema::open(&merge_hints(kind.kind))),
+            columns: builtin_columns(kind.kind),
+            openapi: Value::Null,
         }],
         custom: false,
     })
@@ -134,7 +136,7 @@ fn merge_hints(kind: &str) -> Value {
             } },
             "status": { "properties": { "conditions": by(&["type"]) } },
         }),
-        "ServiceAccount" => json!({ "secrets": by(&["name"]) }),
+        "ServiceAccount" => json!({ "secrets": of_whole_items(by(&["name"])) }),
         "Namespace" => json!({ "status": { "properties": { "conditions": by(&["type"]) } } }),
         "CustomResourceDefinition" => json!({ "status": { "properties": { "conditions": by(&["type"]) } } }),
         _ => json!({}),
@@ -146,7 +148,7 @@ fn merge_hints(kind: &str) -> Value {
 /// Merge structure of `ObjectMeta`, shared with custom kinds.
 pub(super) fn metadata() -> Value {
     json!({ "properties": {
-        "ownerReferences": with_items(by(&["uid"]), json!({})),
+        "ownerReferences": of_whole_items(by(&["uid"])),
         "finalizers": { "x-kubernetes-list-type": "set" },
     } })
 }
@@ -157,6 +159,12 @@ fn by(keys: &[&str]) -> Value {
 
 fn with_items(mut list: Value, properties: Value) -> Value {
     list["items"] = json!({ "properties": properties });
+    list
+}
+
+/// A list of references, each of which is owned as a whole.
+fn of_whole_items(mut list: Value) -> Value {
+    list["items"] = atomic_map();
     list
 }
 
@@ -184,7 +192,7 @@ fn pod_spec() -> Value {
         "initContainers": with_items(by(&["name"]), container.clone()),
         "ephemeralContainers": with_items(by(&["name"]), container),
         "volumes": by(&["name"]),
-        "imagePullSecrets": by(&["name"]),
+        "imagePullSecrets": of_whole_items(by(&["name"])),
         "hostAliases": by(&["ip"]),
         "topologySpreadConstraints": by(&["topologyKey", "whenUnsatisfiable"]),
         "schedulingGates": by(&["name"]),

@@ -8,6 +8,7 @@ use super::{Resource, Version, builtin, text};
 use crate::{
     schema::Schema,
     status::{ApiResult, Cause},
+    table::Column,
 };
 
 /// Fills in the defaults of a definition and its status, and checks it. `now` is a timestamp for the conditions.
@@ -145,6 +146,24 @@ fn parse_version(source: &Value, path: &str, compile: bool, causes: &mut Vec<Cau
         causes.push(Cause::invalid_omitted(&at, &why));
         return None;
     }
+    let mut columns = Vec::new();
+    for (index, column) in source["additionalPrinterColumns"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        match Column::parse(column) {
+            Ok(column) => columns.push(column),
+            Err(why) => {
+                let at = format!("{path}.additionalPrinterColumns[{index}].jsonPath");
+                causes.push(Cause::invalid(&at, &column["jsonPath"], &why));
+            }
+        }
+    }
+    if columns.is_empty() {
+        columns.extend(Column::age());
+    }
     // Every object has metadata, and it merges in the same way everywhere.
     schema
         .properties
@@ -155,5 +174,7 @@ fn parse_version(source: &Value, path: &str, compile: bool, causes: &mut Vec<Cau
         storage: source["storage"] == true,
         status: source["subresources"]["status"].is_object(),
         schema: Arc::new(schema),
+        columns,
+        openapi: root.clone(),
     })
 }

@@ -17,6 +17,19 @@ pub(crate) fn decode_metadata(object: &mut Value) -> Result<Vec<String>, String>
     let mut unknown = Vec::new();
     // `creationTimestamp: null` and the like mean nothing; `clusterName` and such are gone from the API.
     find_lost(metadata, &decoded, "metadata", &mut unknown);
+    let mut decoded = decoded;
+    if let Some(fields) = decoded.as_object_mut() {
+        for name in ["labels", "annotations", "finalizers", "ownerReferences"] {
+            let empty = match fields.get(name) {
+                Some(Value::Object(map)) => map.is_empty(),
+                Some(Value::Array(list)) => list.is_empty(),
+                _ => false,
+            };
+            if empty {
+                fields.shift_remove(name);
+            }
+        }
+    }
     object["metadata"] = decoded;
     Ok(unknown)
 }
@@ -39,6 +52,11 @@ pub(crate) fn decode_builtin(kind: &str, object: &mut Value) -> Result<Vec<Strin
         "CustomResourceDefinition" => through::<apiextensions::v1::CustomResourceDefinition>(object),
         _ => return Err("the kind is not known".to_owned()),
     }?;
+    if kind == "Lease" {
+        for field in ["acquireTime", "renewTime"] {
+            check_micro_time(&object["spec"][field])?;
+        }
+    }
     let mut unknown = Vec::new();
     find_lost(object, &decoded, "", &mut unknown);
     *object = decoded;
@@ -49,6 +67,17 @@ pub(crate) fn decode_builtin(kind: &str, object: &mut Value) -> Result<Vec<Strin
 fn through<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
     let typed: T = T::deserialize(value).map_err(|error| error.to_string())?;
     serde_json::to_value(&typed).map_err(|error| error.to_string())
+}
+
+/// Times of leases have six digits after the second, no more and no less.
+fn check_micro_time(time: &Value) -> Result<(), String> {
+    let Some(text) = time.as_str() else { return Ok(()) };
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 6 {
+        return Ok(());
+    }
+    Err(format!("parsing time {text:?} as \"2006-01-02T15:04:05.000000Z07:00\""))
 }
 
 fn find_lost(before: &Value, after: &Value, path: &str, lost: &mut Vec<String>) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Resource, text};
 use crate::{
-    metadata::{check_dns_label, check_subdomain},
+    metadata::{check_label_name, check_subdomain},
     status::Cause,
 };
 
@@ -32,6 +32,7 @@ pub(crate) fn check_builtin(resource: &Resource, object: &Value, old: Option<&Va
         "Deployment" | "ReplicaSet" => check_workload(object, old, causes),
         "Pod" => check_pod(&object["spec"], "spec", causes),
         "Service" => check_service(&object["spec"], causes),
+        "Lease" => check_lease(&object["spec"], causes),
         _ => {}
     }
 }
@@ -119,7 +120,7 @@ fn check_pod(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
         let name = text(volume, &["name"]);
         if name.is_empty() {
             causes.push(Cause::required(&at, ""));
-        } else if let Some(why) = check_name(name) {
+        } else if let Some(why) = check_label_name(name) {
             causes.push(Cause::invalid(&at, &json!(name), &why));
         } else if !volumes.insert(name) {
             causes.push(Cause::duplicate(&at, &json!(name)));
@@ -153,7 +154,7 @@ fn check_container<'a>(
     let at = format!("{path}.name");
     if name.is_empty() {
         causes.push(Cause::required(&at, ""));
-    } else if let Some(why) = check_name(name) {
+    } else if let Some(why) = check_label_name(name) {
         causes.push(Cause::invalid(&at, &json!(name), &why));
     } else if !names.insert(name) {
         causes.push(Cause::duplicate(&at, &json!(name)));
@@ -212,17 +213,34 @@ fn check_service(spec: &Value, causes: &mut Vec<Cause>) {
                 "must be between 1 and 65535, inclusive",
             ));
         }
+        if port["targetPort"]
+            .as_i64()
+            .is_some_and(|port| !(1..=65535).contains(&port))
+        {
+            causes.push(Cause::invalid(
+                &format!("{at}.targetPort"),
+                &port["targetPort"],
+                "must be between 1 and 65535, inclusive",
+            ));
+        }
     }
 }
 
-/// Names inside a pod are labels; a dot has a message of its own.
-fn check_name(name: &str) -> Option<String> {
-    let why = check_dns_label(name)?;
-    Some(if name.contains('.') && check_subdomain(name).is_none() {
-        "must not contain dots".to_owned()
-    } else {
-        why
-    })
+fn check_lease(spec: &Value, causes: &mut Vec<Cause>) {
+    if let Some(seconds) = spec["leaseDurationSeconds"].as_i64().filter(|seconds| *seconds <= 0) {
+        causes.push(Cause::invalid(
+            "spec.leaseDurationSeconds",
+            &json!(seconds),
+            "must be greater than 0",
+        ));
+    }
+    if let Some(count) = spec["leaseTransitions"].as_i64().filter(|count| *count < 0) {
+        causes.push(Cause::invalid(
+            "spec.leaseTransitions",
+            &json!(count),
+            "must be greater than or equal to 0",
+        ));
+    }
 }
 
 fn items(list: &Value) -> impl Iterator<Item = (usize, &Value)> {

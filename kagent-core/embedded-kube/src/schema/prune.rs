@@ -9,6 +9,7 @@ impl Schema {
     pub(crate) fn prune_object(&self, object: &mut Value) -> Vec<String> {
         let mut removed = Vec::new();
         self.prune(object, true, "", &mut removed);
+        removed.sort();
         removed
     }
 
@@ -105,7 +106,7 @@ mod tests {
             "extra": true,
         });
         let removed = schema.prune_object(&mut object);
-        assert_eq!(removed, ["spec.typo", "spec.list[0].b", "extra"]);
+        assert_eq!(removed, ["extra", "spec.list[0].b", "spec.typo"]);
         assert_eq!(
             object["spec"],
             json!({ "known": 1, "free": { "any": 1 }, "labels": { "l": "1" }, "list": [{ "a": 1 }] })

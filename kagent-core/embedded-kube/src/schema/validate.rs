@@ -23,17 +23,17 @@ impl Schema {
         self.check_combinations(value, path, causes);
         match value {
             Value::Object(fields) => {
-                for name in &self.limits.required {
-                    if !fields.contains_key(name) {
-                        causes.push(Cause::required(&join(path, name), ""));
-                    }
-                }
                 for (name, field) in fields {
                     let at = join(path, name);
                     if let Some(schema) = self.properties.get(name) {
                         schema.validate(field, old.and_then(|old| old.get(name)), &at, causes);
                     } else if let Some(Additional::Schema(schema)) = &self.additional {
                         schema.validate(field, old.and_then(|old| old.get(name)), &at, causes);
+                    }
+                }
+                for name in &self.limits.required {
+                    if !fields.contains_key(name) {
+                        causes.push(Cause::required(&join(path, name), ""));
                     }
                 }
                 if self.embedded_resource {

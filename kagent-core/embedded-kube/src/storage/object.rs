@@ -53,6 +53,13 @@ impl Object {
         self.json.get_or_init(|| Bytes::from(self.value.to_string()))
     }
 
+    /// The same state under another revision.
+    pub(crate) fn at_revision(&self, revision: u64) -> Self {
+        let mut value = self.value.clone();
+        value["metadata"]["resourceVersion"] = revision.to_string().into();
+        Self::new(value, revision)
+    }
+
     pub(crate) fn uid(&self) -> &str {
         text(&self.value, &["metadata", "uid"])
     }

@@ -17,7 +17,7 @@ use crate::{
 impl Core {
     /// Creates an object that a client posted.
     pub(crate) fn create(&self, target: &Target, mut object: Value, options: &WriteOptions) -> ApiResult<Written> {
-        let warnings = admit::decode(target, &mut object, options.validation)?;
+        let warnings = admit::decode(target, &mut object, options).map_err(|why| why.into_error(target))?;
         let sent = text(&object, &["metadata", "namespace"]);
         if target.resource.namespaced && !sent.is_empty() && sent != target.namespace {
             return Err(ApiError::bad_request(
@@ -25,9 +25,9 @@ impl Core {
             ));
         }
         if !text(&object, &["metadata", "resourceVersion"]).is_empty() {
-            return Err(ApiError::bad_request(
-                "resourceVersion should not be set on objects to be created",
-            ));
+            // The API server calls it its own error.
+            let why = "resourceVersion should not be set on objects to be created";
+            return Err(ApiError::new(500, "", why));
         }
         self.finish_create(target, object, options, true, warnings)
     }
@@ -55,6 +55,9 @@ impl Core {
             object["spec"] = json!({ "finalizers": ["kubernetes"] });
             object["status"] = json!({ "phase": "Active" });
         }
+        if resource.is("", "services") {
+            object["status"] = json!({ "loadBalancer": {} });
+        }
         if track {
             let api_version = target.api_version();
             let writer = Writer {
@@ -68,7 +71,7 @@ impl Core {
         admit::validate(target, &object, None)?;
         let definition = self.accept_definition(resource, &mut object, &now, true, options)?;
         let name = text(&object, &["metadata", "name"]).to_owned();
-        object["apiVersion"] = json!(resource.api_version(&resource.storage_version().name));
+        admit::store_as(target, &mut object);
         if options.dry_run {
             if self
                 .storage

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::admit;
+use super::admit::{self, Undecodable};
 use crate::{
     core::{Core, Target, WriteOptions, Written},
     managed::{Writer, apply, track_update},
@@ -22,28 +22,33 @@ pub(crate) enum PatchBody {
     Apply(Value),
 }
 
+/// How an object is changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    Replace,
+    Patch,
+    Apply,
+}
+
 impl Core {
     /// Replaces an object by the one that a client sent.
     pub(crate) fn replace(&self, target: &Target, object: &Value, options: &WriteOptions) -> ApiResult<Written> {
         let sent = text(object, &["metadata", "resourceVersion"]);
         if sent.is_empty() && !target.resource.allows_unconditional_update() {
-            let cause = Cause {
-                reason: "FieldValueInvalid",
-                field: "metadata.resourceVersion".to_owned(),
-                body: "Invalid value: 0: must be specified for an update".to_owned(),
-            };
             self.get(target)?;
-            return Err(ApiError::invalid(&target.resource, &target.name, &[cause]));
+            return Err(ApiError::version_required(&target.resource, &target.name));
         }
-        self.modify(target, options, false, |_| Ok(object.clone()))
+        self.modify(target, options, Way::Replace, |_| Ok(object.clone()))
     }
 
     /// Patches an object; an apply creates it if it is not there.
     pub(crate) fn patch(&self, target: &Target, patch: &PatchBody, options: &WriteOptions) -> ApiResult<Written> {
         match patch {
-            PatchBody::Json(patch) => self.modify(target, options, false, |live| json_patch(live, patch)),
-            PatchBody::Merge(patch) => self.modify(target, options, false, |live| Ok(merge_patch(live, patch))),
-            PatchBody::Strategic(patch) => self.modify(target, options, false, |live| strategic_patch(live, patch)),
+            PatchBody::Json(patch) => self.modify(target, options, Way::Patch, |live| json_patch(live, patch)),
+            PatchBody::Merge(patch) => self.modify(target, options, Way::Patch, |live| Ok(merge_patch(live, patch))),
+            PatchBody::Strategic(patch) => {
+                self.modify(target, options, Way::Patch, |live| strategic_patch(live, patch))
+            }
             PatchBody::Apply(config) => self.apply(target, config, options),
         }
     }
@@ -52,14 +57,15 @@ impl Core {
         if !config["metadata"]["managedFields"].is_null() {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
-        for (field, expected) in [("apiVersion", &target.api_version()), ("kind", &target.resource.kind)] {
-            let found = text(config, &[field]);
-            if found != expected {
-                return Err(ApiError::bad_request(format!(
-                    "{field} of the applied configuration is {found:?}, expected {expected:?}"
-                )));
-            }
+        let (version, kind) = (text(config, &["apiVersion"]), text(config, &["kind"]));
+        if version != target.api_version() || kind != target.resource.kind {
+            let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
+            return Err(ApiError::bad_request(format!(
+                "invalid object type: {group}/{version}, Kind={kind}"
+            )));
         }
+        check_namespace(target, config)?;
+        admit::check_applied(target, config)?;
         let name = text(config, &["metadata", "name"]);
         if !name.is_empty() && name != target.name {
             return Err(name_mismatch(name, &target.name));
@@ -76,7 +82,7 @@ impl Core {
         let has_status = target.version().status;
         loop {
             if self.storage.find(&target.resource.id(), &target.key()).is_some() {
-                return self.modify(target, options, true, |live| {
+                return self.modify(target, options, Way::Apply, |live| {
                     let mut object = apply(schema, Some(live), config, &writer, has_status, options.force)?;
                     // A version or uid in the configuration is a precondition.
                     for field in ["resourceVersion", "uid"] {
@@ -90,18 +96,15 @@ impl Core {
             if !target.subresource.is_empty() {
                 return Err(target.not_found());
             }
-            if !text(config, &["metadata", "uid"]).is_empty()
-                || !text(config, &["metadata", "resourceVersion"]).is_empty()
-            {
-                return Err(ApiError::conflict(
-                    &target.resource,
-                    &target.name,
-                    "the object to be applied was deleted: uid or resourceVersion is given, but it does not exist",
-                ));
+            let uid = text(config, &["metadata", "uid"]);
+            if !uid.is_empty() {
+                let why =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+                return Err(ApiError::conflict(&target.resource, &target.name, &why));
             }
             let mut object = apply(schema, None, config, &writer, has_status, options.force)?;
             object["metadata"]["name"] = json!(target.name);
-            let warnings = admit::decode(target, &mut object, options.validation)?;
+            let warnings = admit::decode(target, &mut object, options).map_err(|why| why.into_error(target))?;
             match self.finish_create(target, object, options, false, warnings) {
                 // Somebody was faster: apply to what is there now.
                 Err(error) if error.reason == "AlreadyExists" => {}
@@ -115,19 +118,20 @@ impl Core {
         &self,
         target: &Target,
         options: &WriteOptions,
-        applied: bool,
+        way: Way,
         change: impl Fn(&Value) -> ApiResult<Value>,
     ) -> ApiResult<Written> {
         loop {
             let live = self.get(target)?;
             let live_value = target.present(&live);
             let object = change(&live_value)?;
-            let conditional = check_preconditions(target, &object, &live)?;
+            check_namespace(target, &object)?;
+            let conditional = check_preconditions(target, &object, &live, way)?;
             let name = text(&object, &["metadata", "name"]);
             if name != target.name {
                 return Err(name_mismatch(name, &target.name));
             }
-            match self.finish_modify(target, options, applied, &live, &live_value, object)? {
+            match self.finish_modify(target, options, way, &live, &live_value, object)? {
                 Ok(written) => return Ok(written),
                 Err(Refused::Unexpected) if conditional => {
                     return Err(ApiError::modified(&target.resource, &target.name));
@@ -142,14 +146,19 @@ impl Core {
         &self,
         target: &Target,
         options: &WriteOptions,
-        applied: bool,
+        way: Way,
         live: &Object,
         live_value: &Value,
         mut object: Value,
     ) -> ApiResult<Result<Written, Refused>> {
         let resource = &target.resource;
         let now = self.clock.stamp();
-        let warnings = admit::decode(target, &mut object, options.validation)?;
+        let warnings = match admit::decode(target, &mut object, options) {
+            Err(Undecodable::UnknownFields(why) | Undecodable::Malformed(why)) if way == Way::Patch => {
+                return Err(ApiError::invalid_patch(&object, &why));
+            }
+            other => other.map_err(|why| why.into_error(target))?,
+        };
         if target.subresource == "status" {
             let status = object.get("status").cloned();
             let managed = object["metadata"]["managedFields"].clone();
@@ -162,7 +171,7 @@ impl Core {
             set_or_remove(&mut object, "status", live_value.get("status").cloned());
         }
         metadata::prepare_update(resource, &mut object, live_value)?;
-        if !applied {
+        if way != Way::Apply {
             let api_version = target.api_version();
             let writer = Writer {
                 manager: &options.manager,
@@ -183,24 +192,35 @@ impl Core {
             }));
         }
         if options.dry_run {
+            admit::store_as(target, &mut object);
+            object["apiVersion"] = json!(target.api_version());
             return Ok(Ok(Written {
                 object,
                 created: false,
                 warnings,
             }));
         }
-        object["apiVersion"] = json!(resource.api_version(&resource.storage_version().name));
-        let ends = live_value["metadata"]["deletionTimestamp"].is_string() && !metadata::has_finalizers(&object);
+        admit::store_as(target, &mut object);
+        if live_value["metadata"]["deletionTimestamp"].is_string() && !metadata::has_finalizers(&object) {
+            // The last finalizer is gone: nobody sees a state without one, only the end.
+            return match self.end(resource, live) {
+                Ok(()) => {
+                    object["apiVersion"] = json!(target.api_version());
+                    Ok(Ok(Written {
+                        object,
+                        created: false,
+                        warnings,
+                    }))
+                }
+                Err(refused) => Ok(Err(refused)),
+            };
+        }
         let stored = match self.storage.put(resource, object, Expect::Revision(live.revision)) {
             Ok(stored) => stored,
             Err(refused) => return Ok(Err(refused)),
         };
         self.definition_changed(definition);
-        if ends {
-            self.finish_deletion(resource, &stored);
-        } else {
-            self.collect_if_orphan(resource, &stored);
-        }
+        self.collect_if_orphan(resource, &stored);
         Ok(Ok(Written {
             object: target.present(&stored),
             created: false,
@@ -210,9 +230,15 @@ impl Core {
 }
 
 /// Whether the writer named the version it expects; 409 if that is not the one that is there.
-fn check_preconditions(target: &Target, object: &Value, live: &Object) -> ApiResult<bool> {
+fn check_preconditions(target: &Target, object: &Value, live: &Object, way: Way) -> ApiResult<bool> {
     let uid = text(object, &["metadata", "uid"]);
     if !uid.is_empty() && uid != live.uid() {
+        if way != Way::Replace {
+            let cause = Cause::invalid("metadata.uid", &json!(uid), "field is immutable");
+            // Two checks of the API server find it.
+            let causes = [cause.clone(), cause];
+            return Err(ApiError::invalid(&target.resource, &target.name, &causes));
+        }
         let why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             live.uid()
@@ -235,6 +261,17 @@ fn check_preconditions(target: &Target, object: &Value, live: &Object) -> ApiRes
         return Err(ApiError::modified(&target.resource, &target.name));
     }
     Ok(true)
+}
+
+/// The namespace in the object is that of the path, or none.
+fn check_namespace(target: &Target, object: &Value) -> ApiResult<()> {
+    let sent = text(object, &["metadata", "namespace"]);
+    if target.resource.namespaced && !sent.is_empty() && sent != target.namespace {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
 }
 
 fn name_mismatch(found: &str, expected: &str) -> ApiError {

@@ -241,7 +241,7 @@ async fn custom_kinds_merge_as_their_schema_says_and_status_is_owned_apart() {
         .expect("applied");
     assert_eq!(
         both.data["spec"]["parts"],
-        json!([{ "count": 2, "name": "b" }, { "count": 1, "name": "a" }])
+        json!([{ "count": 1, "name": "a" }, { "count": 2, "name": "b" }])
     );
     let status = json!({ "apiVersion": "example.com/v1", "kind": "Widget", "status": { "phase": "Ready" } });
     let after = api

@@ -184,7 +184,7 @@ async fn preconditions_protect_from_deleting_another_object() {
     assert!(
         status
             .message
-            .contains("Precondition failed: UID in precondition: other, UID in object meta: "),
+            .contains("the UID in the precondition (other) does not match the UID in record ("),
         "{}",
         status.message
     );

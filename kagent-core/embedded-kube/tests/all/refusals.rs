@@ -58,7 +58,7 @@ async fn what_is_not_supported_is_refused_with_a_status() {
         .await
         .expect("created");
     let cases = [
-        ("GET", "/openapi/v3", 404),
+        ("GET", "/openapi/v2", 404),
         ("GET", "/apis/batch/v1/jobs", 404),
         ("GET", "/api/v1/namespaces/default/pods/p/log", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/a/scale", 404),
@@ -69,7 +69,7 @@ async fn what_is_not_supported_is_refused_with_a_status() {
         ("GET", "/api/v1/configmaps?fieldSelector=data.x%3D1", 400),
         ("GET", "/api/v1/configmaps?resourceVersion=999999", 504),
         ("GET", "/api/v1/configmaps?continue=x", 400),
-        ("POST", "/api/v1/namespaces/default/configmaps?dryRun=Some", 400),
+        ("POST", "/api/v1/namespaces/default/configmaps?dryRun=Some", 422),
     ];
     for (method, path, code) in cases {
         let request = http::Request::builder()
