@@ -8,5 +8,7 @@ mod control_plane;
 mod permissions;
 #[path = "plane/pods.rs"]
 mod pods;
+#[path = "plane/takeover.rs"]
+mod takeover;
 #[path = "plane/world.rs"]
 mod world;

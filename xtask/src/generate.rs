@@ -8,6 +8,7 @@ use crate::{
 };
 
 const POSTGRES_URL: &str = "KAGENT_TEST_POSTGRES_URL";
+const KUBE_BINARIES: &str = "KAGENT_TEST_KUBE_BINARIES";
 
 /// Arguments of a generator.
 #[derive(Args)]
@@ -20,7 +21,7 @@ pub(crate) struct CheckArgs {
 /// Arguments that go on to the program unread.
 #[derive(Args)]
 pub(crate) struct PassArgs {
-    /// Areas to replay (rest, a2a, …) and options; `cargo xtask replay -- --help` lists them
+    /// Areas to replay (rest, a2a, rendered, …) and options; `cargo xtask replay -- --help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "AREA")]
     args: Vec<String>,
 }
@@ -52,6 +53,9 @@ pub(crate) fn run_replay(args: &PassArgs) -> anyhow::Result<()> {
     replay
         .args(["run", "-q", "-p", "kagent-tests", "--bin", "replay", "--"])
         .args(&args.args);
+    if args.args.iter().any(|word| word == "rendered") {
+        provide_kube(&mut replay)?;
+    }
     let is_rest = args.args.iter().any(|word| word == "rest");
     let _postgres = if is_rest && std::env::var_os(POSTGRES_URL).is_none() {
         let server = postgres::start(&postgres::provide_binaries()?)?;
@@ -63,6 +67,14 @@ pub(crate) fn run_replay(args: &PassArgs) -> anyhow::Result<()> {
     process::run(&mut replay)
 }
 
+/// A real control plane for `command`, where none is named.
+fn provide_kube(command: &mut std::process::Command) -> anyhow::Result<()> {
+    if std::env::var_os(KUBE_BINARIES).is_none() {
+        command.env(KUBE_BINARIES, kube::provide_control_plane()?);
+    }
+    Ok(())
+}
+
 /// Runs a benchmark, optimised.
 pub(crate) fn run_bench(args: &BenchArgs) -> anyhow::Result<()> {
     // What is measured stands beside the benchmark's own program.
@@ -70,20 +82,13 @@ pub(crate) fn run_bench(args: &BenchArgs) -> anyhow::Result<()> {
     if args.name == "ha" {
         return run_ha(&args.args);
     }
-    process::run(
-        process::cargo()
-            .args([
-                "run",
-                "-q",
-                "--release",
-                "-p",
-                "kagent-bench",
-                "--bin",
-                &args.name,
-                "--",
-            ])
-            .args(&args.args),
-    )
+    let mut bench = process::cargo();
+    bench.args(["run", "-q", "--release", "-p", "kagent-bench", "--bin", &args.name]);
+    if args.name == "controllers" {
+        bench.args(["--features", "controllers"]);
+        provide_kube(&mut bench)?;
+    }
+    process::run(bench.arg("--").args(&args.args))
 }
 
 /// The benchmark of replicas, on a control plane and a Postgres. Only the server is optimised: the benchmark's own program

@@ -4,7 +4,7 @@
 mod compare;
 mod takeover;
 
-use std::fmt::Debug;
+use std::{collections::HashSet, fmt::Debug};
 
 use k8s_openapi::{
     api::{
@@ -16,7 +16,7 @@ use k8s_openapi::{
 use kagent_api::v1alpha2::Agent;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
     core::NamespaceResourceScope,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -120,6 +120,22 @@ pub async fn apply_agent(client: &Client, agent: &Agent, outputs: &AgentOutputs)
         written.push(format!("ConfigMap/{map_name} (deleted)"));
     }
     Ok(Applied { deployment, written })
+}
+
+/// Whether a container of the pod has two variables of one name.
+fn has_repeated_env(deployment: &Deployment) -> bool {
+    let Some(pod) = &deployment.spec.template.spec else {
+        return false;
+    };
+    let containers = pod.containers.iter().chain(pod.init_containers.iter().flatten());
+    containers.into_iter().any(|container| {
+        let mut names = HashSet::new();
+        container
+            .env
+            .iter()
+            .flatten()
+            .any(|variable| !names.insert(&variable.name))
+    })
 }
 
 /// The kind of the first failure decides whether it is worth trying again.
@@ -239,7 +255,37 @@ impl<'a> Writer<'a> {
             let request = api.patch(&self.owner.name, &parameters, &patch);
             within_deadline(&what, request).await?;
         }
+        if has_repeated_env(desired) {
+            return self.write_plainly(desired, live).await;
+        }
         self.apply(desired, live).await
+    }
+
+    /// Server-side apply refuses two variables of one name, which agents may have: the last one counts. Such a Deployment
+    /// is created and patched as the Go controller does it.
+    async fn write_plainly(&self, desired: &Deployment, live: Option<Deployment>) -> Result<(Deployment, bool)> {
+        let name = desired.name_any();
+        let what = format!("failed to apply Deployment {name}");
+        let api = self.api::<Deployment>();
+        let Some(live) = live else {
+            let parameters = PostParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PostParams::default()
+            };
+            let created = within_deadline(&what, api.create(&parameters, desired)).await?;
+            return Ok((created, true));
+        };
+        self.check_owner(live.meta(), "Deployment")?;
+        if compare::says_all(desired, &live)? {
+            return Ok((live, false));
+        }
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(desired);
+        let patched = within_deadline(&what, api.patch(&name, &parameters, &patch)).await?;
+        Ok((patched, true))
     }
 
     /// The live object, and whether it was written.

@@ -68,7 +68,11 @@ fn build_memory(memory: &ResolvedMemory) -> Memory {
     Memory {
         ttl_days: memory.ttl_days,
         embedding: Embedding {
-            provider: memory.model.config.type_name().to_owned(),
+            provider: match &memory.model.config {
+                // The runtimes know it by this name, and take an unknown one for OpenAI.
+                Model::GeminiVertexAi(_) => "vertex_ai".to_owned(),
+                model => model.type_name().to_owned(),
+            },
             model: model.clone(),
             base_url,
         },

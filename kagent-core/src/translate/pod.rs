@@ -79,7 +79,12 @@ pub(super) fn resolve_tls(tls: Option<&TlsConfig>, needs: &mut PodNeeds) -> Tls 
 
 /// The Secret's name, or a piece of its hash where that makes no volume name.
 fn ca_volume_id(secret: &str) -> String {
-    if is_dns_label(&format!("tls-ca-{secret}")) {
+    volume_id("tls-ca-", secret)
+}
+
+/// The Secret's name where it makes a volume name behind `prefix`, else a piece of its hash.
+pub(super) fn volume_id(prefix: &str, secret: &str) -> String {
+    if is_dns_label(&format!("{prefix}{secret}")) {
         secret.to_owned()
     } else {
         to_hex(&Sha256::digest(secret.as_bytes())[..4])

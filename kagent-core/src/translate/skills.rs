@@ -99,7 +99,8 @@ pub fn config_map_name(agent: &str) -> String {
 
 /// Name of the volume of a pull secret. Dots are legal in a Secret's name and not in a volume's.
 pub fn pull_secret_volume(secret: &str) -> String {
-    format!("pull-secret-{secret}")
+    const PREFIX: &str = "pull-secret-";
+    format!("{PREFIX}{}", super::pod::volume_id(PREFIX, secret))
 }
 
 /// Checks skills and says what to fetch; `None` when there are none.

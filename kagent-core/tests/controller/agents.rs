@@ -253,3 +253,36 @@ async fn wait_for_row(world: &World, round: usize) {
     }
     panic!("no row in round {round}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_variables_of_one_name_are_kept_in_order() {
+    let world = World::start(Leadership::Leader).await;
+    world.create_model().await;
+    world
+        .create::<Agent>(json!({
+            "metadata": {"name": "web"},
+            "spec": {"type": "Declarative", "declarative": {
+                "modelConfig": "main", "systemMessage": "You help.",
+                "deployment": {"env": [{"name": "OPENAI_API_KEY", "value": "mine"}]},
+            }},
+        }))
+        .await;
+    world.wait_for_condition("web", "Accepted", "Reconciled").await;
+    settle().await;
+    let deployment = world.api::<Deployment>().get("web").await.expect("Deployment");
+    let pod = deployment.spec.template.spec.clone().expect("pod");
+    let keys = pod.containers[0]
+        .env
+        .iter()
+        .flatten()
+        .filter(|it| it.name == "OPENAI_API_KEY");
+    assert_eq!(keys.count(), 2);
+    // A new leader writes nothing.
+    let versions = world.versions("web").await;
+    world.leader.set(Leadership::Follower);
+    settle().await;
+    world.leader.set(Leadership::Leader);
+    settle().await;
+    assert_eq!(world.versions("web").await, versions);
+    world.stop().await;
+}

@@ -171,6 +171,8 @@ fn start_apiserver(bin: &Path, dir: &Path, ports: Ports) -> Result<Component> {
         "--disable-admission-plugins=ServiceAccount".to_owned(),
         // As in OpenShift: who makes objects that block their owner's deletion needs the right to.
         "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
+        // Agents with skills are privileged.
+        "--allow-privileged=true".to_owned(),
         "--profiling=false".to_owned(),
     ];
     Component::spawn("kube-apiserver", dir, &bin.join("kube-apiserver"), &arguments)

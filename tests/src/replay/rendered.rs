@@ -37,6 +37,8 @@ const AT_ONCE: usize = 6;
 const STEP_LIMIT: Duration = Duration::from_secs(40);
 /// Nothing that the server does later than this counts: a step that should change nothing is over.
 const SETTLED: Duration = Duration::from_millis(1500);
+/// Looks that must give the same before what differs is believed.
+const QUIET_LOOKS: usize = 6;
 const POLL: Duration = Duration::from_millis(300);
 /// A case that says so is played where kmcp's kind is not installed.
 const NO_MCP_SERVERS: &str = "cluster: CRD mcpservers.kagent.dev is not installed";
@@ -128,12 +130,8 @@ pub async fn replay(dir: &Path, only: &[String], program: &Program, meant: &Mean
     let plane = ControlPlane::start_without_controllers().await;
     plane.install_crds().await;
     let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(plane.admin_client().await);
-    let kmcp = kagent_api::crds::mcp_server_crd();
-    crds.create(&PostParams::default(), &kmcp)
-        .await
-        .context("install kmcp's kind")?;
     let api = Api(plane.admin_client().await);
-    wait_for_kind(&api).await?;
+    install_kmcp(&api).await?;
     api.make_namespace("kagent").await?;
     let mut report = Report::default();
     // The one without kmcp's kind comes last, since that takes the kind from everybody.
@@ -157,7 +155,16 @@ pub async fn replay(dir: &Path, only: &[String], program: &Program, meant: &Mean
     Ok(report)
 }
 
-async fn wait_for_kind(api: &Api) -> Result<()> {
+/// Installs kmcp's kind and waits until it is served.
+///
+/// # Errors
+/// When the API refuses it, or does not serve it in time.
+pub async fn install_kmcp(api: &Api) -> Result<()> {
+    let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(api.0.clone());
+    let kmcp = kagent_api::crds::mcp_server_crd();
+    crds.create(&PostParams::default(), &kmcp)
+        .await
+        .context("install kmcp's kind")?;
     for _ in 0..200 {
         if api.list("MCPServer", "default").await.is_ok() {
             return Ok(());
@@ -211,7 +218,6 @@ impl World<'_> {
     }
 
     async fn play(&self, case: &Case, mut server: Option<(&mut Option<Server>, &Vec<String>)>) -> Result<Differences> {
-        self.api.make_namespace(&case.name).await?;
         let mut differences = Differences::new();
         for step in case.steps() {
             let before = take_snapshot(self.api, case).await?;
@@ -292,14 +298,12 @@ impl World<'_> {
         tokio::time::sleep(SETTLED).await;
         let mut last = compare(self.api, case, step, before).await?;
         let start = tokio::time::Instant::now();
-        while !last.is_empty() && start.elapsed() < STEP_LIMIT {
+        let mut quiet = 0;
+        while !last.is_empty() && quiet < QUIET_LOOKS && start.elapsed() < STEP_LIMIT {
             tokio::time::sleep(SETTLED).await;
             let next = compare(self.api, case, step, before).await?;
-            let is_quiet = next == last;
+            quiet = if next == last { quiet + 1 } else { 0 };
             last = next;
-            if is_quiet {
-                break;
-            }
         }
         Ok(last)
     }

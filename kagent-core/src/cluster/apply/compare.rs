@@ -35,6 +35,18 @@ where
     })
 }
 
+/// Whether `live` says everything that `desired` says.
+///
+/// # Errors
+/// `Internal` when an object cannot be written as JSON.
+pub(super) fn says_all<K: Serialize>(desired: &K, live: &K) -> Result<bool> {
+    let to_value = |object: &K| {
+        serde_json::to_value(object)
+            .map_err(|error| Error::internal("an object cannot be written as JSON").with_source(error))
+    };
+    Ok(is_subset(&to_value(desired)?, &to_value(live)?))
+}
+
 /// Whether our field manager ever applied this object.
 pub(super) fn was_applied<K: Resource>(live: &K) -> bool {
     let entries = live.meta().managed_fields.iter().flatten();

@@ -116,6 +116,21 @@ impl Api {
         Ok(())
     }
 
+    /// Applies the object on the server's side.
+    ///
+    /// # Errors
+    /// When the API refuses it.
+    pub async fn apply(&self, manager: &str, object: &Value) -> Result<()> {
+        let (kind, namespace, name) = names_of(object)?;
+        let path = format!(
+            "{}/{name}?fieldManager={manager}&force=true",
+            Self::path(kind, namespace)?
+        );
+        self.send("PATCH", &path, "application/apply-patch+yaml", Some(object))
+            .await
+            .map(drop)
+    }
+
     /// Makes a namespace, if it is not there.
     ///
     /// # Errors
