@@ -8,6 +8,7 @@ mod agent_body;
 mod agent_views;
 pub mod agents;
 mod document;
+mod entry;
 pub mod events;
 pub mod meta;
 pub mod namespaces;
@@ -21,6 +22,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use document::openapi;
+pub use entry::Api;
 pub use state::{AppState, BuildInfo, Limits};
 
 use crate::web::layers;
@@ -34,11 +36,11 @@ use crate::web::layers;
     ),
     components(schemas(kagent_api::wire::ErrorBody))
 )]
-struct Api;
+struct ApiDocument;
 
 /// Routes that answer in one piece.
 fn rest() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Api::openapi())
+    OpenApiRouter::with_openapi(ApiDocument::openapi())
         .merge(meta::router())
         .merge(namespaces::router())
         .merge(agents::router())
@@ -48,14 +50,23 @@ fn rest() -> OpenApiRouter<AppState> {
 }
 
 /// The whole API of a server.
-pub fn router(state: AppState) -> axum::Router {
+pub fn service(state: AppState) -> Api {
     let rest = rest().route_layer(axum::middleware::from_fn(layers::refuse_head));
     let rest = layers::limit_time(rest, state.limits.request_time);
     let (router, _) = rest.split_for_parts();
-    let router = router.merge(a2a::router());
-    let proxies_hosts = state.proxies_hosts;
-    let proxy = axum::middleware::from_fn_with_state(state.clone(), proxy::proxy_by_host);
-    let router = layers::finish(router.with_state(state.clone()));
-    let router = if proxies_hosts { router.layer(proxy) } else { router };
-    axum::Router::new().fallback_service(a2a::Shortcut::new(state, router))
+    let router = layers::finish(router.merge(a2a::router()).with_state(state.clone()));
+    let router = if state.proxies_hosts {
+        router.layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            proxy::proxy_by_host,
+        ))
+    } else {
+        router
+    };
+    Api::new(state, layers::with_log(router))
+}
+
+/// As [`service`], as a router, to which more layers and routes can be added.
+pub fn router(state: AppState) -> axum::Router {
+    axum::Router::new().fallback_service(service(state))
 }

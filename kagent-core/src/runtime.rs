@@ -9,6 +9,8 @@ pub mod serve;
 pub mod signals;
 pub mod telemetry;
 
+mod drain;
+mod head_timer;
 mod preface;
 
 use std::{process::ExitCode, time::Duration};

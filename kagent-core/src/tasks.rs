@@ -54,6 +54,20 @@ impl Tasks {
         self.spawn_reporting(name, future, true);
     }
 
+    /// As [`Tasks::spawn`], for tasks of which there are thousands and that are polled for every request: what they log
+    /// does not name the task.
+    pub fn spawn_many(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+        let report = EndReport {
+            name,
+            critical: false,
+            tasks: self.clone(),
+        };
+        self.tracker.spawn(async move {
+            let _report = report;
+            future.await;
+        });
+    }
+
     fn spawn_reporting(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static, critical: bool) {
         let report = EndReport {
             name,

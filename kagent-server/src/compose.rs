@@ -11,7 +11,7 @@ use kagent_core::{
     cluster::{Cluster, WatchScope},
     controller,
     error::Result,
-    http::{AppState, BuildInfo, Limits, router},
+    http::{AppState, BuildInfo, Limits, service},
     registry::{informer, table::RouteTable},
     resolve::{DnsResolver, FixedResolver, HostResolver},
     runtime::{
@@ -215,7 +215,9 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
         metrics: a2a_metrics,
         ..RelayConfig::new(resolver)
     });
-    let router = router(AppState {
+    let stopping = stop.clone();
+    tasks.spawn("a2a.connections", relay.upstream().clone().keep_tidy(stopping));
+    let api = service(AppState {
         store,
         authenticator: build_authenticator(&args.auth),
         authorizer: Arc::new(AllowAll),
@@ -232,10 +234,6 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
             request_time: args.http_request_timeout,
         },
     });
-    let router = match args.metrics_address {
-        Some(_) => router.layer(axum::middleware::from_fn_with_state(metrics, count_request)),
-        None => router,
-    };
 
     // 7. Serve until asked to stop, then let open requests end.
     draining.open();
@@ -251,7 +249,14 @@ async fn serve_all(args: &Args, tasks: &Tasks, stop: CancellationToken) -> Resul
         stopping.cancelled().await;
         draining.close("the server is stopping");
     });
-    serve(listener, router, args.serve, stop, tasks.clone()).await;
+    match args.metrics_address {
+        Some(_) => {
+            let counted = axum::middleware::from_fn_with_state(metrics, count_request);
+            let router = axum::Router::new().fallback_service(api).layer(counted);
+            serve(listener, router, args.serve, stop, tasks.clone()).await;
+        }
+        None => serve(listener, api, args.serve, stop, tasks.clone()).await,
+    }
     Ok(())
 }
 

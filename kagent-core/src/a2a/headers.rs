@@ -8,6 +8,8 @@ use super::version::{A2A_VERSION, Version};
 pub const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 /// Tells a caller's server apart from a person (`agent`); agents set it when they call agents.
 pub const X_KAGENT_SOURCE: HeaderName = HeaderName::from_static("x-kagent-source");
+/// Names a request in logs.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Extensions that are asked for, or were activated (1.0; 0.3 writes it with `X-`).
 pub const A2A_EXTENSIONS: [HeaderName; 2] = [
     HeaderName::from_static("a2a-extensions"),

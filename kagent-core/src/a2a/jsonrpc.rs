@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt, ops::Range};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use self::document::{Document, Shape, read_document, read_members, text};
+use self::document::{Document, Params, Shape, read_document, read_members, text};
 use super::{error::RpcError, version::Version};
 
 /// Deeper nesting than this is refused, as agents' own parsers fail on it.
@@ -157,25 +157,22 @@ pub fn peek_request(body: &[u8], version: Version) -> Result<Frame, BadFrame> {
     })
 }
 
-fn check_params(method: Method, params: Option<&RawValue>) -> Result<(), RpcError> {
+fn check_params(method: Method, params: Option<Params>) -> Result<(), RpcError> {
     let optional = matches!(method, Method::ExtendedCard | Method::ListTasks);
-    let Some(params) = params.map(RawValue::get) else {
+    let Some(params) = params else {
         return if optional {
             Ok(())
         } else {
             Err(RpcError::invalid_params("params are missing"))
         };
     };
-    match Shape::of(params) {
+    match params.shape {
         Shape::Object => {}
         Shape::Null if optional => return Ok(()),
         _ => return Err(RpcError::invalid_params("params are not an object")),
     }
-    if matches!(method, Method::Send | Method::SendStream) {
-        let message = read_members(params).map_err(RpcError::invalid_params)?.message;
-        if message.map(|message| Shape::of(message.get())) != Some(Shape::Object) {
-            return Err(RpcError::invalid_params("params.message is not an object"));
-        }
+    if matches!(method, Method::Send | Method::SendStream) && params.message != Some(Shape::Object) {
+        return Err(RpcError::invalid_params("params.message is not an object"));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::{
     peer::{Peer, Peers},
     stream::{self, EventStream},
     unary::{self, ReadError},
-    upstream::{RequestBody, SendError, Upstream},
+    upstream::{AgentBody, RequestBody, SendError, Upstream},
     version::Version,
 };
 use crate::{
@@ -73,7 +73,7 @@ pub struct Exchange<B> {
     pub route: Arc<AgentRoute>,
     /// The user on whose behalf it is, as authentication found.
     pub user_id: String,
-    /// The request as it came.
+    /// The request as it came; the log calls it by its `x-request-id`.
     pub request: Request<B>,
     /// Headers that the agent gets besides those of every call.
     pub extra_headers: HeaderMap,
@@ -103,11 +103,20 @@ pub(super) struct Outgoing {
     /// The caller's id, as raw JSON.
     pub(super) id: String,
     pub(super) version: Version,
+    request_id: Option<HeaderValue>,
 }
 
 impl Outgoing {
+    /// What names the request in logs.
+    pub(super) fn request_id(&self) -> &str {
+        self.request_id
+            .as_ref()
+            .and_then(|id| id.to_str().ok())
+            .unwrap_or_default()
+    }
+
     /// Sends it; the head of the answer.
-    pub(super) async fn send(&mut self) -> Result<Response<hyper::body::Incoming>, SendError> {
+    pub(super) async fn send(&mut self) -> Result<Response<AgentBody>, SendError> {
         let mut request: Request<RequestBody> = Request::new(Either::Left(Full::new(self.body.clone())));
         *request.method_mut() = HttpMethod::POST;
         *request.uri_mut() = self.endpoint.clone();
@@ -118,7 +127,12 @@ impl Outgoing {
     /// The caller's error for a failed [`Outgoing::send`], counted and logged.
     pub(super) fn failed(&self, error: &SendError) -> RpcError {
         self.shared.config.metrics.count_upstream_error(error.label());
-        tracing::info!(agent.endpoint = %self.endpoint, error = error.detail(), "agent gave no answer");
+        tracing::info!(
+            agent.endpoint = %self.endpoint,
+            request.id = self.request_id(),
+            error = error.detail(),
+            "agent gave no answer"
+        );
         error.to_rpc(&self.endpoint)
     }
 
@@ -227,6 +241,7 @@ impl Relay {
             method: frame.method,
             id: frame.id,
             version,
+            request_id: parts.headers.get(headers::X_REQUEST_ID).cloned(),
         };
         if streams {
             let wants_head = headers::asks_for_extensions(&parts.headers);

@@ -16,7 +16,6 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::{
@@ -28,6 +27,7 @@ use super::{
     relay::{Outgoing, Shared},
     sse::{self, Parser},
     unary,
+    upstream::AgentBody,
 };
 
 /// A caller that asks for extensions waits this long for the agent's head, which names those that were activated.
@@ -47,7 +47,7 @@ struct Opened {
 
 enum OpenedAnswer {
     /// A stream, and the bytes of it that were read already.
-    Stream { body: Incoming, begin: Bytes },
+    Stream { body: AgentBody, begin: Bytes },
     /// One JSON document instead of a stream: it is the only event.
     Document(Bytes),
     /// No usable answer.
@@ -56,7 +56,7 @@ enum OpenedAnswer {
 
 enum State {
     Opening(Opening),
-    Open(Incoming),
+    Open(AgentBody),
     Ended,
 }
 
@@ -194,13 +194,13 @@ async fn ask(mut outgoing: Outgoing) -> Opened {
     }
 }
 
-fn is_event_stream(response: &Response<Incoming>) -> bool {
+fn is_event_stream(response: &Response<AgentBody>) -> bool {
     let content_type = response.headers().get(header::CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// An answer that is not labelled as an event stream: some agents label theirs wrongly, others answer with one document.
-async fn read_unlabelled(outgoing: &Outgoing, mut response: Response<Incoming>) -> Result<OpenedAnswer, RpcError> {
+async fn read_unlabelled(outgoing: &Outgoing, mut response: Response<AgentBody>) -> Result<OpenedAnswer, RpcError> {
     let idle = outgoing.shared.config.idle_timeout;
     let cut = || RpcError::internal("failed to decode response: unexpected EOF");
     let encoded = response.headers().contains_key(header::CONTENT_ENCODING);

@@ -6,9 +6,8 @@ use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body;
-use hyper::body::Incoming;
 
-use super::{error::RpcError, headers, jsonrpc, relay::Outgoing};
+use super::{error::RpcError, headers, jsonrpc, relay::Outgoing, upstream::AgentBody};
 
 /// Room for a body whose length is not known.
 const FIRST_CAPACITY: usize = 8 * 1024;
@@ -112,7 +111,7 @@ fn unexpected_status(status: StatusCode) -> RpcError {
 }
 
 /// The whole document that an agent answered.
-pub(super) async fn read_document(outgoing: &Outgoing, response: Response<Incoming>) -> Result<Bytes, RpcError> {
+pub(super) async fn read_document(outgoing: &Outgoing, response: Response<AgentBody>) -> Result<Bytes, RpcError> {
     let config = &outgoing.shared.config;
     let gzip = response
         .headers()
@@ -124,7 +123,12 @@ pub(super) async fn read_document(outgoing: &Outgoing, response: Response<Incomi
         // Whole documents in cut bodies count, as they do for the Go controller.
         Err(ReadError::Broken { read, cause }) => {
             config.metrics.count_upstream_error("broken");
-            tracing::info!(agent.endpoint = %outgoing.endpoint, error = cause, "agent's answer is cut");
+            tracing::info!(
+                agent.endpoint = %outgoing.endpoint,
+                request.id = outgoing.request_id(),
+                error = cause,
+                "agent's answer is cut"
+            );
             read
         }
         Err(error) => {

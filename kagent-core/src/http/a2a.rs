@@ -3,28 +3,20 @@
 //! Any method and any sub-path lead to the JSON-RPC endpoint, but for the card's. Who asks is settled before anything is
 //! said about an agent.
 
-use std::{
-    convert::Infallible,
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt::Display, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
 };
-use futures::FutureExt;
 use kagent_api::a2a::AgentCard;
 use sha2::{Digest, Sha256};
-use tower::{Service, ServiceExt};
 
-use super::{AppState, proxy::X_KAGENT_HOST};
+use super::AppState;
 use crate::{
     a2a::{
         Exchange,
@@ -32,7 +24,7 @@ use crate::{
     },
     auth::{Principal, Resource, Verb},
     card::encode_card,
-    error::{Error, Result},
+    error::Result,
     ident::AgentRef,
     registry::AgentRoute,
     web::error::error_response,
@@ -55,7 +47,7 @@ pub(crate) fn router() -> Router<AppState> {
 
 /// What the route's pattern found; `rest` is the decoded sub-path.
 #[derive(serde::Deserialize)]
-struct AgentPath {
+pub(super) struct AgentPath {
     namespace: String,
     name: String,
     #[serde(default)]
@@ -64,7 +56,7 @@ struct AgentPath {
 
 impl AgentPath {
     /// The agent and sub-path of a path that needs neither decoding nor cleaning.
-    fn parse_plain(path: &str) -> Option<Self> {
+    pub(super) fn parse_plain(path: &str) -> Option<Self> {
         let inner = path.strip_prefix("/api/a2a/")?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~/.:".contains(&byte);
         let is_clean = |segment: &str| !matches!(segment, "." | "..");
@@ -90,7 +82,12 @@ async fn call_agent(State(state): State<AppState>, Path(path): Path<AgentPath>, 
     answer(&state, path, request).await
 }
 
-async fn answer(state: &AppState, path: AgentPath, request: Request) -> Response {
+/// Answers a request to an agent, once it is clear who asks.
+pub(super) async fn answer<B>(state: &AppState, path: AgentPath, request: Request<B>) -> Response
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let is_card = path.is_card();
     if is_card && request.method() == Method::OPTIONS {
         return preflight(request.headers());
@@ -116,13 +113,17 @@ async fn answer(state: &AppState, path: AgentPath, request: Request) -> Response
 }
 
 /// The JSON-RPC endpoint of an agent, for a caller who may use it.
-pub(super) async fn serve_agent(
+pub(super) async fn serve_agent<B>(
     state: &AppState,
     route: Arc<AgentRoute>,
     principal: Principal,
-    request: Request,
+    request: Request<B>,
     extra_headers: HeaderMap,
-) -> Response {
+) -> Response
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let exchange = Exchange {
         route: Arc::clone(&route),
         user_id: principal.user_id,
@@ -141,58 +142,11 @@ async fn call_sandbox(State(state): State<AppState>, Path(path): Path<AgentPath>
     not_found(&format!("sandboxes/{}/{}", path.namespace, path.name))
 }
 
-/// Takes requests to agents past the layers and the routing of the other routes, which cost more than the hop itself;
-/// everything else, and every path that is not in plain form, goes to the whole router.
-#[derive(Clone)]
-pub(super) struct Shortcut {
-    state: Arc<AppState>,
-    whole: Router,
-}
-
-impl Shortcut {
-    /// In front of this router.
-    pub(super) fn new(state: AppState, whole: Router) -> Self {
-        let state = Arc::new(state);
-        Self { state, whole }
-    }
-
-    fn find_path(&self, request: &Request) -> Option<AgentPath> {
-        if self.state.proxies_hosts && request.headers().contains_key(X_KAGENT_HOST) {
-            return None;
-        }
-        AgentPath::parse_plain(request.uri().path())
-    }
-}
-
-impl Service<Request> for Shortcut {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let Some(path) = self.find_path(&request) else {
-            return Box::pin(self.whole.clone().oneshot(request));
-        };
-        let state = Arc::clone(&self.state);
-        Box::pin(async move {
-            let answered = AssertUnwindSafe(answer(&state, path, request)).catch_unwind().await;
-            Ok(answered.unwrap_or_else(|_| {
-                let error = Error::internal("Internal server error");
-                error_response(&error.with_source("a request to an agent panicked"))
-            }))
-        })
-    }
-}
-
 /// Whether the principal may do this with the agent.
 pub(super) async fn authorize(state: &AppState, principal: &Principal, verb: Verb, agent: &AgentRef) -> Result<()> {
     let resource = Resource {
         kind: "Agent",
-        name: &agent.to_string(),
+        name: &[agent.namespace.as_str(), "/", agent.name.as_str()].concat(),
     };
     state.authorizer.authorize(principal, verb, resource).await
 }

@@ -2,19 +2,30 @@
 //!
 //! No total timeouts: a request may stream for days. What is limited is the time to send a request's head.
 
-use std::{io, net::SocketAddr, pin::Pin, time::Duration};
+use std::{
+    convert::Infallible, error::Error as StdError, future::Future, io, net::SocketAddr, pin::Pin, time::Duration,
+};
 
-use axum::Router;
-use hyper::server::conn::{http1, http2};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
-use super::preface::read_preface;
+use super::{
+    drain::{Drain, Graceful, Place},
+    head_timer::HeadTimer,
+    preface::{Prefixed, read_preface},
+};
 use crate::{
     error::{Error, Result},
     tasks::Tasks,
@@ -62,28 +73,30 @@ pub async fn listen(what: &str, address: &str) -> Result<TcpListener> {
     })
 }
 
-/// Serves `router` on `listener` until `stop`, then lets open requests end within the drain time.
+/// Serves `service` on `listener` until `stop`, then lets open requests end within the drain time.
 ///
 /// Returns when nothing is connected any more, at once if nothing was.
-pub async fn serve(
+pub async fn serve<S, B>(
     listener: TcpListener,
-    router: Router,
+    service: S,
     options: ServeOptions,
     stop: CancellationToken,
     tasks: Tasks,
-) {
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
     let mut http1 = http1::Builder::new();
-    http1
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout);
+    http1.header_read_timeout(options.header_timeout);
     let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2
         .timer(TokioTimer::new())
         .keep_alive_interval(HTTP2_KEEP_ALIVE)
         .keep_alive_timeout(HTTP2_KEEP_ALIVE)
         .max_concurrent_streams(HTTP2_STREAMS);
-    let graceful = GracefulShutdown::new();
-    let cut = CancellationToken::new();
+    let drain = Drain::default();
     loop {
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
@@ -99,19 +112,15 @@ pub async fn serve(
         let connection = Connection {
             http1: http1.clone(),
             http2: http2.clone(),
-            router: router.clone(),
+            service: service.clone(),
             header_timeout: options.header_timeout,
-            stop: stop.clone(),
-            cut: cut.clone(),
         };
-        let watcher = graceful.watcher();
-        tasks.spawn("http.connection", async move {
-            connection.serve(stream, peer, watcher).await;
-        });
+        tasks.spawn_many("http.connection", connection.serve(stream, peer, drain.enter()));
     }
     // New clients are refused from here on.
     drop(listener);
-    let open = graceful.count();
+    drain.stop();
+    let open = drain.count();
     if open > 0 {
         tracing::info!(
             connections = open,
@@ -119,32 +128,33 @@ pub async fn serve(
             "draining"
         );
     }
-    if tokio::time::timeout(options.drain_timeout, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(options.drain_timeout, drain.wait()).await.is_err() {
         tracing::warn!("the drain time is over: open requests are cut");
+        drain.cut();
     }
-    cut.cancel();
 }
 
-struct Connection {
+struct Connection<S> {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    router: Router,
+    service: S,
     header_timeout: Duration,
-    stop: CancellationToken,
-    cut: CancellationToken,
 }
 
-impl Connection {
-    async fn serve(self, stream: TcpStream, peer: SocketAddr, watcher: hyper_util::server::graceful::Watcher) {
+impl<S, B> Connection<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    async fn serve(self, stream: TcpStream, peer: SocketAddr, mut place: Place) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
         }
         let stream = tokio::select! {
             // Nothing has been asked yet, so nothing is lost.
-            () = self.stop.cancelled() => return,
+            () = place.stopped() => return,
             read = read_preface(stream, self.header_timeout) => match read {
                 Ok(stream) => stream,
                 Err(error) => {
@@ -153,29 +163,59 @@ impl Connection {
                 }
             },
         };
-        let service = TowerToHyperService::new(self.router);
-        let is_http2 = stream.is_http2();
-        let io = TokioIo::new(stream);
-        // A connection that could be either would hold the room of both for as long as its streams are open. No route
-        // asks for an upgrade.
-        let connection: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = if is_http2 {
-            Box::pin(watcher.watch(self.http2.serve_connection(io, service)))
-        } else {
-            Box::pin(watcher.watch(self.http1.serve_connection(io, service)))
-        };
-        tokio::select! {
-            () = self.cut.cancelled() => {}
-            served = connection => if let Err(error) = served {
-                // A client that goes away is not a failure of ours.
-                tracing::debug!(%error, %peer, "connection ended");
-            },
+        // On its own, so that a stream that stays open holds nothing of how it began.
+        if let Some(Err(error)) = self.drive(stream, place).await {
+            // A client that goes away is not a failure of ours.
+            tracing::debug!(%error, %peer, "connection ended");
         }
+    }
+
+    /// A connection that could be either would hold the room of both for as long as its streams are open.
+    fn drive(self, stream: Prefixed<TcpStream>, place: Place) -> Driving {
+        let service = TowerToHyperService::new(self.service);
+        if stream.is_http2() {
+            let connection = self.http2.serve_connection(TokioIo::new(stream), service);
+            Box::pin(place.serve(connection))
+        } else {
+            let mut http1 = self.http1;
+            http1.timer(HeadTimer::default());
+            let connection = http1.serve_connection(TokioIo::new(stream), service);
+            Box::pin(place.serve(connection.with_upgrades()))
+        }
+    }
+}
+
+type Driving = Pin<Box<dyn Future<Output = Option<hyper::Result<()>>> + Send>>;
+
+type Http1<S> = http1::UpgradeableConnection<TokioIo<Prefixed<TcpStream>>, TowerToHyperService<S>>;
+type Http2<S> = http2::Connection<TokioIo<Prefixed<TcpStream>>, TowerToHyperService<S>, TokioExecutor>;
+
+impl<S, B> Graceful for Http1<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body<Data = Bytes> + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    fn stop(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S, B> Graceful for Http2<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    fn stop(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, routing::get};
+    use axum::{Router, routing::get};
     use bytes::Bytes;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -201,20 +241,29 @@ mod tests {
             "/stream",
             get(async move || {
                 let receiver = receiver.lock().take().expect("one request");
-                Body::from_stream(UnboundedReceiverStream::new(receiver))
+                axum::body::Body::from_stream(UnboundedReceiverStream::new(receiver))
             }),
         );
-        let listener = listen("test", "127.0.0.1:0").await.expect("listener");
-        let address = listener.local_addr().expect("address");
         let (tasks, _ends) = Tasks::new();
         let stop = CancellationToken::new();
-        tasks.spawn("serve", serve(listener, router, options, stop.clone(), tasks.clone()));
         Server {
-            address,
+            address: start_router(router, options, &stop, &tasks).await,
             stop,
             tasks,
             events,
         }
+    }
+
+    async fn start_router(
+        router: Router,
+        options: ServeOptions,
+        stop: &CancellationToken,
+        tasks: &Tasks,
+    ) -> SocketAddr {
+        let listener = listen("test", "127.0.0.1:0").await.expect("listener");
+        let address = listener.local_addr().expect("address");
+        tasks.spawn("serve", serve(listener, router, options, stop.clone(), tasks.clone()));
+        address
     }
 
     fn options(drain: Duration) -> ServeOptions {
@@ -268,6 +317,64 @@ mod tests {
         client.read_to_string(&mut text).await.expect("closed");
         assert!(!text.ends_with("0\r\n\r\n"), "a cut answer must not look whole: {text}");
         assert!(server.tasks.shutdown(Duration::from_secs(10)).await);
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_closed_when_the_next_head_does_not_come_in_time() {
+        let limit = Duration::from_millis(400);
+        let server = start(ServeOptions {
+            header_timeout: limit,
+            ..options(Duration::from_secs(1))
+        })
+        .await;
+        let mut client = connect(&server, "/").await;
+        let mut answer = [0; 1024];
+        // Each request begins the time anew.
+        for _ in 0..3 {
+            tokio::time::sleep(limit / 2).await;
+            let count = client.read(&mut answer).await.expect("answer");
+            assert!(answer[..count].ends_with(b"hello"));
+            client
+                .write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
+                .await
+                .expect("write");
+        }
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(10), client.read_to_end(&mut rest)).await;
+        closed.expect("closed").expect("read");
+        assert!(rest.ends_with(b"hello"));
+    }
+
+    #[tokio::test]
+    async fn a_request_may_turn_its_connection_into_another_protocol() {
+        let (tasks, _ends) = Tasks::new();
+        let spawner = tasks.clone();
+        let echo = async move |mut request: axum::extract::Request| {
+            spawner.spawn("echo", async move {
+                let upgraded = hyper::upgrade::on(&mut request).await.expect("upgraded");
+                let mut stream = TokioIo::new(upgraded);
+                let mut word = [0; 4];
+                stream.read_exact(&mut word).await.expect("a word");
+                stream.write_all(&word).await.expect("write");
+            });
+            let headers = [("connection", "upgrade"), ("upgrade", "echo")];
+            (http::StatusCode::SWITCHING_PROTOCOLS, headers)
+        };
+        let router = Router::new().route("/echo", get(echo));
+        let stop = CancellationToken::new();
+        let address = start_router(router, options(Duration::from_secs(1)), &stop, &tasks).await;
+        let mut client = TcpStream::connect(address).await.expect("connect");
+        let head = "GET /echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+        client.write_all(head.as_bytes()).await.expect("write");
+        client.write_all(b"word").await.expect("write");
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.expect("read");
+        assert!(
+            text.starts_with("HTTP/1.1 101") && text.ends_with("\r\n\r\nword"),
+            "{text}"
+        );
+        stop.cancel();
+        assert!(tasks.shutdown(Duration::from_secs(10)).await);
     }
 
     #[tokio::test]

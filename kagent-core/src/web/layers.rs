@@ -9,7 +9,8 @@ use axum::{
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -22,16 +23,19 @@ use crate::{clock::new_id, error::Error};
 /// Names a request in logs; taken from the caller when it is a plain word, else made here.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Wraps a finished router: path rules first, then routing, so that 301, 404 and 405 need no authentication.
+/// Wraps a finished router: path rules first, then routing, so that 301, 404 and 405 need no authentication. It still
+/// lacks [`with_log`].
 pub fn finish(router: Router) -> Router {
     let routed = router
         .fallback(|| async { not_found() })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .layer(CatchPanicLayer::custom(answer_panic));
-    Router::new()
-        .fallback_service(routed)
-        .layer(from_fn(normalize_path))
-        .layer(from_fn(log_request))
+    Router::new().fallback_service(routed).layer(from_fn(normalize_path))
+}
+
+/// Gives every request of a router its id and its log line; the last layer, so that it knows all answers.
+pub fn with_log(router: Router) -> Router {
+    router.layer(from_fn(log_request))
 }
 
 /// The router's answer to an unknown path.
@@ -69,36 +73,48 @@ async fn normalize_path(request: Request, next: Next) -> Response {
     }
 }
 
-async fn log_request(mut request: Request, next: Next) -> Response {
-    let id = request
-        .headers()
-        .get(REQUEST_ID)
-        .filter(|id| !id.is_empty() && id.len() <= 64 && id.as_bytes().iter().all(u8::is_ascii_graphic))
-        .cloned()
-        .or_else(|| HeaderValue::from_str(&new_id().to_string()).ok());
-    if let Some(id) = &id {
-        request.headers_mut().insert(REQUEST_ID, id.clone());
-    }
-    let span = tracing::info_span!(
+/// The id of a request: its caller's when that is a plain word, else a new one.
+pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_plain =
+        |id: &&HeaderValue| !id.is_empty() && id.len() <= 64 && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    headers.get(REQUEST_ID).filter(is_plain).cloned().unwrap_or_else(|| {
+        let mut text = uuid::Uuid::encode_buffer();
+        let text = new_id().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    })
+}
+
+/// What every line that is logged for a request says about it.
+pub(crate) fn request_span(method: &Method, path: &str, id: &HeaderValue) -> tracing::Span {
+    tracing::info_span!(
         "http.request",
-        http.method = %request.method(),
-        http.path = request.uri().path(),
-        request.id = id.as_ref().and_then(|id| id.to_str().ok()),
-    );
+        http.method = %method,
+        http.path = path,
+        request.id = id.to_str().unwrap_or_default(),
+    )
+}
+
+/// The log line of a request, within its span.
+pub(crate) fn log_answer(status: StatusCode, began: Instant, is_quiet: bool) {
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = status.as_u16();
+    if is_quiet {
+        tracing::debug!(http.status = status, duration_ms, "request");
+    } else {
+        tracing::info!(http.status = status, duration_ms, "request");
+    }
+}
+
+async fn log_request(mut request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let span = request_span(request.method(), request.uri().path(), &id);
     async move {
-        let start = tokio::time::Instant::now();
-        let quiet = matches!(request.uri().path(), "/health");
+        let began = Instant::now();
+        let is_quiet = matches!(request.uri().path(), "/health");
         let mut response = next.run(request).await;
-        if let Some(id) = id {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let status = response.status().as_u16();
-        if quiet {
-            tracing::debug!(http.status = status, duration_ms, "request");
-        } else {
-            tracing::info!(http.status = status, duration_ms, "request");
-        }
+        response.headers_mut().insert(REQUEST_ID, id);
+        log_answer(response.status(), began, is_quiet);
         response
     }
     .instrument(span)

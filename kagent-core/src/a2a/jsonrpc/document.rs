@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// What kind of JSON value a text is.
@@ -77,7 +77,7 @@ pub(super) struct Members<'a> {
     pub(super) jsonrpc: Option<&'a RawValue>,
     pub(super) id: Option<&'a RawValue>,
     pub(super) method: Option<&'a RawValue>,
-    pub(super) params: Option<&'a RawValue>,
+    pub(super) params: Option<Params>,
     pub(super) result: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
     pub(super) message: Option<&'a RawValue>,
@@ -107,7 +107,10 @@ impl<'de> Visitor<'de> for MembersVisitor {
                 "jsonrpc" => &mut members.jsonrpc,
                 "id" => &mut members.id,
                 "method" => &mut members.method,
-                "params" => &mut members.params,
+                "params" => {
+                    members.params = Some(map.next_value()?);
+                    continue;
+                }
                 "result" => &mut members.result,
                 "error" => &mut members.error,
                 "message" => &mut members.message,
@@ -121,6 +124,79 @@ impl<'de> Visitor<'de> for MembersVisitor {
             *member = Some(map.next_value()?);
         }
         Ok(members)
+    }
+}
+
+/// The kind of a request's `params`, and of their `message`, found on the way past them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Params {
+    pub(super) shape: Shape,
+    pub(super) message: Option<Shape>,
+}
+
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ParamsVisitor)
+    }
+}
+
+struct ParamsVisitor;
+
+impl ParamsVisitor {
+    fn found<E>(shape: Shape) -> Result<Params, E> {
+        Ok(Params { shape, message: None })
+    }
+}
+
+impl<'de> Visitor<'de> for ParamsVisitor {
+    type Value = Params;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+        let mut message = None;
+        while let Some(Key(name)) = map.next_key::<Key<'de>>()? {
+            if name == "message" {
+                message = Some(Shape::of(map.next_value::<&RawValue>()?.get()));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Params {
+            shape: Shape::Object,
+            message,
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Params, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Self::found(Shape::Array)
+    }
+
+    fn visit_unit<E>(self) -> Result<Params, E> {
+        Self::found(Shape::Null)
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<Params, E> {
+        Self::found(Shape::Bool)
+    }
+
+    fn visit_str<E>(self, _value: &str) -> Result<Params, E> {
+        Self::found(Shape::String)
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<Params, E> {
+        Self::found(Shape::Number)
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<Params, E> {
+        Self::found(Shape::Number)
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<Params, E> {
+        Self::found(Shape::Number)
     }
 }
 
