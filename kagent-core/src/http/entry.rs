@@ -127,10 +127,9 @@ where
 
 #[cfg(all(test, feature = "sqlite", feature = "runtime"))]
 mod tests {
-    use std::sync::Mutex;
-
     use http::StatusCode;
     use kagent_api::v1alpha2::{Agent, AgentSpec};
+    use parking_lot::Mutex;
     use tracing::Level;
 
     use super::*;
@@ -210,18 +209,32 @@ mod tests {
         }
     }
 
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
     async fn logged(api: &Api, level: Level, path: &str) -> String {
-        let lines = Arc::new(Mutex::new(Vec::new()));
+        let lines = Lines::default();
+        let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)
             .with_ansi(false)
-            .with_writer(Arc::clone(&lines))
+            .with_writer(move || writer.clone())
             .finish();
         let guard = tracing::subscriber::set_default(subscriber);
         call(api, path, Some("abc-1")).await;
         drop(guard);
-        let lines = lines.lock().expect("lines");
-        String::from_utf8_lossy(&lines).into_owned()
+        String::from_utf8_lossy(&lines.0.lock()).into_owned()
     }
 
     #[tokio::test]
