@@ -138,11 +138,12 @@ pub(super) const DRAWER_NAMES: [&str; 8] = [
 ];
 
 /// Files of `http/` that have no `service/` of the same name, because they are not about a resource.
-pub(super) const HTTP_WITHOUT_SERVICE: [&str; 10] = [
+pub(super) const HTTP_WITHOUT_SERVICE: [&str; 11] = [
     "a2a",
     "agent_body",
     "agent_views",
     "document",
+    "entry",
     "mcp",
     "meta",
     "health",
