@@ -327,7 +327,7 @@ mod tests {
         let answer = async {
             let (mut stream, _) = listener.accept().await.expect("accept");
             let mut request = [0; 1024];
-            stream.read(&mut request).await.expect("request");
+            assert!(stream.read(&mut request).await.expect("request") > 0);
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
             stream.write_all(answer).await.expect("write");
             stream
