@@ -71,7 +71,10 @@ pub(crate) fn check() -> Result<()> {
             .env("CARGO_TARGET_DIR", process::target_dir())
             .args(["check", "-q", "--locked"]),
     )
-    .context("if the dependencies of the workspace changed: `cargo update --workspace --manifest-path fuzz/Cargo.toml`")
+    .context(
+        "the fuzz targets do not build (where the lock file is what is wrong: \
+         `cargo update --workspace --manifest-path fuzz/Cargo.toml`)",
+    )
 }
 
 fn run_target(args: &FuzzArgs, dir: &Path, program: &Path, target: &str) -> Result<()> {

@@ -12,20 +12,20 @@ use std::collections::BTreeMap;
 
 /// What a template can name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TemplateData {
+pub struct TemplateData {
     /// Texts: `AgentName`, `AgentNamespace`, `Description`.
-    pub(super) texts: Vec<(&'static str, String)>,
+    pub texts: Vec<(&'static str, String)>,
     /// Lists: `ToolNames`, `SkillNames`.
-    pub(super) lists: Vec<(&'static str, Vec<String>)>,
+    pub lists: Vec<(&'static str, Vec<String>)>,
     /// What `include` finds, by `source/key`.
-    pub(super) includes: BTreeMap<String, String>,
+    pub includes: BTreeMap<String, String>,
 }
 
 /// Fills in a template.
 ///
 /// # Errors
 /// The text that Go gives for it.
-pub(super) fn render(template: &str, data: &TemplateData) -> Result<String, String> {
+pub fn render(template: &str, data: &TemplateData) -> Result<String, String> {
     let set = parse::parse(template).map_err(|error| {
         let line = lex::line_of(template, error.position);
         format!(
