@@ -1,7 +1,8 @@
 //! Kubernetes Events about what goes wrong and what is well again: `kubectl describe` shows them. They are told once per
 //! change, never on the way of a reconcile, and never when nothing happens.
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
+use kagent_api::v1alpha2::find_condition;
 use kube::{
     Client, Resource,
     runtime::events::{Event, EventType, Recorder, Reporter},
@@ -42,6 +43,28 @@ impl Events {
     /// Something is well again.
     pub(super) fn note<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, note: &str) {
         self.send(object, EventType::Normal, reason, note);
+    }
+
+    /// What became of the condition `type_` between two statuses. That a new object works is no news.
+    pub(super) fn tell_change<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        type_: &str,
+        before: Option<&[Condition]>,
+        now: Option<&[Condition]>,
+    ) {
+        let find = |conditions: Option<&[Condition]>| find_condition(conditions.unwrap_or_default(), type_).cloned();
+        match (find(before), find(now)) {
+            (before, Some(now))
+                if now.status == "False" && before.as_ref().is_none_or(|it| it.message != now.message) =>
+            {
+                self.warn(object, &now.reason, &now.message);
+            }
+            (Some(before), Some(now)) if before.status == "False" && now.status == "True" => {
+                self.note(object, &now.reason, &now.message);
+            }
+            _ => {}
+        }
     }
 
     fn send<K: Resource<DynamicType = ()>>(&self, object: &K, kind: EventType, reason: &str, note: &str) {

@@ -11,7 +11,7 @@ use k8s_openapi::{
     api::core::v1::Secret,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
-use kagent_api::v1alpha2::{ModelConfig, ModelConfigStatus, find_condition, set_condition};
+use kagent_api::v1alpha2::{ModelConfig, ModelConfigStatus, set_condition};
 use kube::{
     Api, ResourceExt,
     runtime::{
@@ -118,34 +118,19 @@ impl Reconciler {
     async fn update(&self, config: &ModelConfig, namespace: &str) -> Result<bool> {
         let secrets = self.fetch_secrets(config, namespace).await?;
         let status = build_status(config, &secrets, Time(self.context.clock.now()));
-        if config.status.as_ref() == Some(&status) {
+        let current = config.status.as_ref();
+        if current == Some(&status) {
             return Ok(false);
         }
         let owner = name_of(config);
         let client = &self.context.cluster.client;
-        let written = write_status::<ModelConfig, _>(client, &owner, config.status.as_ref(), &status).await?;
+        let written = write_status::<ModelConfig, _>(client, &owner, current, &status).await?;
         if written {
-            self.tell(config, &status);
+            let before = current.and_then(|it| it.conditions.as_deref());
+            self.events
+                .tell_change(config, "Accepted", before, status.conditions.as_deref());
         }
         Ok(written)
-    }
-
-    fn tell(&self, config: &ModelConfig, status: &ModelConfigStatus) {
-        let find = |status: Option<&ModelConfigStatus>| {
-            let conditions = status.and_then(|status| status.conditions.as_deref());
-            find_condition(conditions.unwrap_or_default(), "Accepted").cloned()
-        };
-        match (find(config.status.as_ref()), find(Some(status))) {
-            (before, Some(now))
-                if now.status == "False" && before.as_ref().is_none_or(|it| it.message != now.message) =>
-            {
-                self.events.warn(config, &now.reason, &now.message);
-            }
-            (Some(before), Some(now)) if before.status == "False" && now.status == "True" => {
-                self.events.note(config, &now.reason, &now.message);
-            }
-            _ => {}
-        }
     }
 
     /// The Secrets that exist, by name.

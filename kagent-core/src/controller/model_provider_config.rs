@@ -140,7 +140,9 @@ impl Reconciler {
         let client = &self.context.cluster.client;
         let written = write_status::<ModelProviderConfig, _>(client, &name_of(config), current, &status).await?;
         if written {
-            self.tell(config, &status);
+            let before = current.and_then(|it| it.conditions.as_deref());
+            self.events
+                .tell_change(config, "Ready", before, status.conditions.as_deref());
         }
         Ok((written, failure))
     }
@@ -186,24 +188,6 @@ impl Reconciler {
             None => Key::Missing(format!("failed to get secret {name}: Secret {name:?} not found")),
             Some(secret) => find_key(secret, &owner.0, &name),
         })
-    }
-
-    fn tell(&self, config: &ModelProviderConfig, status: &ModelProviderConfigStatus) {
-        let find = |status: Option<&ModelProviderConfigStatus>| {
-            let conditions = status.and_then(|status| status.conditions.as_deref());
-            find_condition(conditions.unwrap_or_default(), "Ready").cloned()
-        };
-        match (find(config.status.as_ref()), find(Some(status))) {
-            (before, Some(now))
-                if now.status == "False" && before.as_ref().is_none_or(|it| it.message != now.message) =>
-            {
-                self.events.warn(config, &now.reason, &now.message);
-            }
-            (Some(before), Some(now)) if before.status == "False" && now.status == "True" => {
-                self.events.note(config, &now.reason, &now.message);
-            }
-            _ => {}
-        }
     }
 }
 
